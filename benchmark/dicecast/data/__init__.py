@@ -1,0 +1,1 @@
+"""Step 1: datasets become ``SegmentationData``, cases with images, masks and roles."""

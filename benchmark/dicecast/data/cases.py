@@ -1,0 +1,164 @@
+"""The typed value every dataset produces: cases, cut into roles."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.errors import DatasetError
+
+IN_DISTRIBUTION = "in_distribution"
+"""The domain of the cases that resemble the training cases."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Images with their masks, one row a case.
+
+    Attributes:
+        table: One row a case, in the order of the arrays, with at least the text columns ``stem``
+            (unique in the dataset), ``group`` (patient) and ``domain``; further columns as given.
+        images: ``(cases, height, width, channels)``, uint8; networks see it divided by 255.
+        masks: ``(cases, height, width)``, uint8, the index of the class of each pixel.
+        raters: ``(cases, raters, height, width)``, uint8, or None where there is one truth only.
+    """
+
+    table: pd.DataFrame
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    raters: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        missing = {"stem", "group", "domain"} - set(self.table.columns)
+        if missing:
+            raise DatasetError(f"The table of cases lacks the columns {sorted(missing)}.")
+        shapes = (len(self.table), *self.masks.shape[1:])
+        if self.images.ndim != 4 or self.images.shape[:3] != shapes or self.masks.shape != shapes:
+            raise DatasetError(
+                "Images must be (cases, height, width, channels) and masks (cases, height, width) "
+                f"for {len(self.table)} cases; got {self.images.shape} and {self.masks.shape}."
+            )
+        if self.images.dtype != np.uint8 or self.masks.dtype != np.uint8:
+            raise DatasetError(
+                "Images and masks must be uint8; "
+                f"got {self.images.dtype} and {self.masks.dtype}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def stems(self) -> list[str]:
+        """The names of the cases, in order."""
+        return [str(stem) for stem in self.table["stem"]]
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Cases:
+        """Return the cases at ``rows`` (indices or a boolean mask), in that order."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Cases(
+            self.table.iloc[rows].reset_index(drop=True),
+            self.images[rows],
+            self.masks[rows],
+            None if self.raters is None else self.raters[rows],
+        )
+
+    def content_hashes(self) -> list[str]:
+        """Return one SHA-256 an image, for finding the same image twice."""
+        return [hashlib.sha256(np.ascontiguousarray(image)).hexdigest() for image in self.images]
+
+    def update_hash(self, digest: hashlib._Hash) -> None:
+        """Feed every array and the identifying columns to ``digest``."""
+        for array in (self.images, self.masks, self.raters):
+            if array is not None:
+                digest.update(repr(array.shape).encode())
+                digest.update(np.ascontiguousarray(array))
+        digest.update(self.table[["stem", "group", "domain"]].to_csv(index=False).encode())
+
+
+@dataclass(frozen=True)
+class SegmentationData:
+    """A dataset cut into its roles.
+
+    Attributes:
+        name: The dataset's registered name.
+        classes: Names of the classes; index 0 is the background.
+        train: Trains backbones.
+        validation: Chooses weights, temperatures and thresholds.
+        quality: Fits quality heads.
+        test: One set of cases a domain; read by metrics alone.
+        citation: How to cite the data, empty where there is nothing to cite.
+        terms: Under what terms the data may be used.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Cases
+    validation: Cases
+    quality: Cases
+    test: dict[str, Cases]
+    citation: str = ""
+    terms: str = ""
+
+    def __post_init__(self) -> None:
+        for role, cases in self.roles():
+            if len(cases) == 0:
+                raise DatasetError(
+                    f"Dataset '{self.name}': the role '{role}' has no cases. Give it a larger "
+                    "share of the split, or more data."
+                )
+            if int(cases.masks.max()) >= len(self.classes):
+                raise DatasetError(
+                    f"Dataset '{self.name}', role '{role}': a mask has class "
+                    f"{int(cases.masks.max())}, but only {len(self.classes)} classes "
+                    f"({', '.join(self.classes)}) are declared."
+                )
+            if cases.images.shape[1:] != self.train.images.shape[1:]:
+                raise DatasetError(
+                    f"Dataset '{self.name}', role '{role}': images are {cases.images.shape[1:]} "
+                    f"but the training images are {self.train.images.shape[1:]}."
+                )
+
+    def roles(self) -> Iterator[tuple[str, Cases]]:
+        """Yield every role with its cases; test sets as ``test/<domain>``."""
+        yield "train", self.train
+        yield "validation", self.validation
+        yield "quality", self.quality
+        for domain, cases in self.test.items():
+            yield f"test/{domain}", cases
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes, background included."""
+        return len(self.classes)
+
+    def role_hash(self, *roles: str) -> str:
+        """Return the SHA-256 of the pixels, masks and names of the named roles."""
+        digest = hashlib.sha256()
+        for role, cases in self.roles():
+            if role in roles or role.split("/")[0] in roles:
+                digest.update(role.encode())
+                cases.update_hash(digest)
+        return digest.hexdigest()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the pixels, masks and names of all roles."""
+        return self.role_hash("train", "validation", "quality", "test")
+
+    @cached_property
+    def split_hash(self) -> str:
+        """SHA-256 of which case is in which role."""
+        lines = sorted(f"{role}\t{stem}" for role, cases in self.roles() for stem in cases.stems)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,243 @@
+"""Registries of plug-ins: what is declared is read without running it, and loaded when used."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from dicecast.errors import PluginError, did_you_mean
+from dicecast.mount import folder_of, mount
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A plug-in that exists: its name, the first sentence of its docstring, and where it is."""
+
+    name: str
+    summary: str
+    origin: str
+    load: Callable[[], object] = dataclasses.field(repr=False, compare=False)
+
+
+class Registry(Generic[T]):
+    """All plug-ins of one kind: those of a folder, of installed packages, and of ``--plugin`` files.
+
+    Listing a registry parses the plug-in files but runs none of them, so that ``dicecast list``
+    neither waits for TensorFlow nor is stopped by a broken plug-in. ``T`` is the protocol that
+    instances follow.
+    """
+
+    def __init__(self, kind: str, folder: str) -> None:
+        self.kind = kind
+        self.folder = folder
+        self._classes: dict[str, type] = {}
+        self._files: dict[str, Declaration] = {}
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Return a decorator that registers a dataclass under ``name``.
+
+        Raises:
+            PluginError: The class is no dataclass, or the name is taken by another class.
+        """
+
+        def decorate(cls: C) -> C:
+            if not dataclasses.is_dataclass(cls):
+                raise PluginError(
+                    f"The {self.kind} '{name}' must be a dataclass whose fields are its settings. "
+                    "Put @dataclass(frozen=True) under the registering decorator."
+                )
+            taken = self._classes.get(name)
+            if taken is not None and _origin(taken) != _origin(cls):
+                raise PluginError(
+                    f"Two {self.kind}s are registered as '{name}': in {_origin(taken)} and in "
+                    f"{_origin(cls)}. Rename one of them."
+                )
+            self._classes[name] = cls
+            return cls
+
+        return decorate
+
+    def declared(self) -> dict[str, Declaration]:
+        """Return every plug-in by name, sorted, without importing any of them."""
+        found = {d.name: d for d in self._in_folder()} | {d.name: d for d in self._entry_points()}
+        return dict(sorted((found | self._files).items()))
+
+    def add_file(self, path: Path) -> list[str]:
+        """Import a plug-in file and return the names it registers in this registry.
+
+        Raises:
+            PluginError: The file cannot be read or run.
+        """
+        names = [name for name, _ in _declared_in(path, self._decorator)]
+        if names:
+            import_file(path)
+        for name in names:
+            self._files[name] = Declaration(name, "", str(path), lambda: None)
+        return names
+
+    def get(self, name: str) -> type:
+        """Return the class registered as ``name``, importing its file if needed.
+
+        Raises:
+            PluginError: No such plug-in, or its file fails to import.
+        """
+        if name not in self._classes:
+            declared = self.declared()
+            if name not in declared:
+                raise PluginError(
+                    f"There is no {self.kind} '{name}'. {did_you_mean(name, declared)}"
+                )
+            declaration = declared[name]
+            try:
+                declaration.load()
+            except PluginError:
+                raise
+            except Exception as error:
+                raise PluginError(
+                    f"The {self.kind} '{name}' ({declaration.origin}) fails to import: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+        if name not in self._classes:
+            raise PluginError(
+                f"{declared[name].origin} was imported but registers no {self.kind} '{name}'."
+            )
+        return self._classes[name]
+
+    def create(self, name: str, fields: Mapping[str, Any]) -> T:
+        """Return an instance of ``name`` with the given settings, checked against its field types.
+
+        Raises:
+            PluginError: An unknown setting, or a value of the wrong type or out of range.
+        """
+        cls = self.get(name)
+        known = [field.name for field in dataclasses.fields(cls) if field.init]
+        for key in fields:
+            if key not in known:
+                raise PluginError(
+                    f"The {self.kind} '{name}' has no setting '{key}'. {did_you_mean(key, known)}"
+                )
+        try:
+            # Through JSON, because strict mode then takes a list for a tuple, as TOML writes it.
+            created: T = TypeAdapter(cls).validate_json(json.dumps(dict(fields)), strict=True)
+        except ValidationError as error:
+            raise PluginError(
+                f"The {self.kind} '{name}' cannot be set up: {explain(error)}"
+            ) from error
+        return created
+
+    def name_of(self, instance: T) -> str:
+        """Return the name under which the class of ``instance`` is registered."""
+        return next(name for name, cls in self._classes.items() if cls is type(instance))
+
+    @property
+    def _decorator(self) -> str:
+        return f"register_{self.kind}"
+
+    def _in_folder(self) -> Iterator[Declaration]:
+        for path in sorted(folder_of(self.folder).glob("*.py")):
+            for name, summary in _declared_in(path, self._decorator):
+                yield Declaration(name, summary, str(path), self._importer(path.stem))
+
+    def _importer(self, module: str) -> Callable[[], object]:
+        def load() -> ModuleType:
+            mount(self.folder)
+            return importlib.import_module(f"dicecast.{self.folder}.{module}")
+
+        return load
+
+    def _entry_points(self) -> Iterator[Declaration]:
+        for point in entry_points(group=f"dicecast.{self.kind}s"):
+            yield Declaration(point.name, "", f"entry point {point.value}", _loader(point))
+
+
+def _loader(point: EntryPoint) -> Callable[[], object]:
+    return lambda: point.load()
+
+
+def _origin(cls: type) -> str:
+    try:
+        return f"{inspect.getsourcefile(cls)}:{cls.__qualname__}"
+    except (TypeError, OSError):
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _declared_in(path: Path, decorator: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and summary of each class in ``path`` that carries ``@decorator("name")``."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except OSError as error:
+        raise PluginError(
+            f"The plug-in file {path} cannot be read: {error.strerror or error}."
+        ) from error
+    except (SyntaxError, ValueError):
+        # A file that does not parse declares nothing here; using its name says why.
+        yield path.stem, "(this file does not parse)"
+        return
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            summary = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
+            yield from ((name, summary) for name in _names(node, decorator))
+
+
+def _names(node: ast.ClassDef, decorator: str) -> Iterator[str]:
+    for call in node.decorator_list:
+        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
+            function = call.func
+            called = function.attr if isinstance(function, ast.Attribute) else None
+            called = function.id if isinstance(function, ast.Name) else called
+            if called == decorator:
+                yield str(call.args[0].value)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import one plug-in file by its path, once a process.
+
+    Raises:
+        PluginError: The file is missing or raises while it is run.
+    """
+    name = f"dicecast_plugin_{path.resolve().stem}"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path.resolve()):
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None or not path.is_file():
+        raise PluginError(f"The plug-in {path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except PluginError:
+        del sys.modules[name]
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise PluginError(
+            f"The plug-in {path} fails to import: {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def explain(error: ValidationError) -> str:
+    """Return pydantic's findings as one line: ``epochs: a number is needed (received 'ten')``."""
+    lines = []
+    for item in error.errors(include_url=False):
+        place = ".".join(str(part) for part in item["loc"]) or "value"
+        received = "" if item["type"] == "missing" else f" (received {item['input']!r})"
+        lines.append(f"{place}: {item['msg']}{received}")
+    return "; ".join(lines)
