@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ def folder_of(kind: str) -> Path:
 def mount(kind: str) -> ModuleType:
     """Make ``dicecast.<kind>`` importable wherever its folder lies, and return that package."""
     name = f"dicecast.{kind}"
+    if name not in sys.modules and (folder_of(kind) / "__init__.py").is_file():
+        return importlib.import_module(name)
     if name not in sys.modules:
         package = ModuleType(name)
         package.__path__ = [str(folder_of(kind))]

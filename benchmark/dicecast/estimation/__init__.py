@@ -1,0 +1,1 @@
+"""Step 3: estimators give draws; draws are accumulated into a ``Prediction``."""

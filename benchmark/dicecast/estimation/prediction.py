@@ -1,0 +1,42 @@
+"""The typed value where Keras ends: what an estimator says of a batch of cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the masks of the draws agree, accumulated while drawing.
+
+    Attributes:
+        overlap: ``(cases, classes, draws, draws)``, float32: how many pixels draws i and j both
+            give to the class; the diagonal holds each draw's volume (in pixels).
+        intersection: ``(cases, classes)``, float32: pixels that all draws give to the class.
+        union: ``(cases, classes)``, float32: pixels that any draw gives to the class.
+    """
+
+    overlap: NDArray[np.float32]
+    intersection: NDArray[np.float32]
+    union: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an estimator says of a batch of cases.
+
+    Attributes:
+        mean_probabilities: ``(cases, height, width, classes)``, float32, the mean of the draws.
+        mask: ``(cases, height, width)``, uint8, argmax of the mean probabilities.
+        maps: Uncertainty maps by measure, each ``(cases, height, width)``, float32, high where
+            unsure. Measures that the estimator does not define are absent.
+        agreement: Agreement of the draws' masks; None for a single draw.
+    """
+
+    mean_probabilities: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+    maps: dict[str, NDArray[np.float32]]
+    agreement: Agreement | None

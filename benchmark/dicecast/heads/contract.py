@@ -1,0 +1,99 @@
+"""The contract of a quality head: what it sees, what it learns from, what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.data.cases import Cases
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of segmented cases without their truth; one row a case in every field.
+
+    Attributes:
+        images: ``(cases, height, width, channels)``, uint8.
+        masks: Predicted masks, ``(cases, height, width)``, uint8 class indices.
+        uncertainty: The estimator's own map, ``(cases, height, width)``, float32, high where
+            unsure, in [0, 1].
+        scores: One column a score (``predictive_entropy/mean``, ``pairwise_dice``, ...), high
+            where good. A score that the estimator does not define has no column; one that is
+            undefined for a case is NaN there.
+        mask_shape: One column a shape feature of the predicted mask (volume, components, ...).
+        num_classes: How many classes, background included.
+    """
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    uncertainty: NDArray[np.float32]
+    scores: pd.DataFrame
+    mask_shape: pd.DataFrame
+    num_classes: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: NDArray[np.intp]) -> Evidence:
+        """Return the evidence of the cases at ``rows``."""
+        return Evidence(
+            self.images[rows],
+            self.masks[rows],
+            self.uncertainty[rows],
+            self.scores.iloc[rows].reset_index(drop=True),
+            self.mask_shape.iloc[rows].reset_index(drop=True),
+            self.num_classes,
+        )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Segmented cases whose quality is known; what a head is fitted on. Never of the test role.
+
+    Attributes:
+        evidence: What a head will see of a case.
+        quality: The true quality (Dice) of each predicted mask, ``(cases,)``, in [0, 1].
+        truth: The true masks, ``(cases, height, width)``, uint8.
+        groups: The patient of each case; a head that splits its examples splits by these.
+        reference: The training role, for heads that compare with known cases.
+    """
+
+    evidence: Evidence
+    quality: NDArray[np.float64]
+    truth: NDArray[np.uint8]
+    groups: Sequence[str]
+    reference: Cases
+
+
+class FittedHead(Protocol):
+    """A fitted quality head."""
+
+    def predict(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Return the predicted quality of each case, ``(cases,)``, high where good.
+
+        Each case is predicted from its own evidence alone, so that cases may come in any batches.
+        """
+        ...
+
+
+class QualityHead(Protocol):
+    """A frozen dataclass whose fields are the head's settings, registered with @register_head."""
+
+    @property
+    def score_name(self) -> str:
+        """The name of the head's row in the leaderboard, such as ``two_stage/image+mask``."""
+        ...
+
+    def fit(self, examples: Examples, seed: int) -> FittedHead:
+        """Fit the head on cases of the quality role.
+
+        Raises:
+            DicecastError: The examples do not allow a fit; the row is then undefined, for that
+                reason.
+        """
+        ...
