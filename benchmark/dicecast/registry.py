@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from dicecast.errors import PluginError, did_you_mean
 from dicecast.mount import folder_of, mount
@@ -132,13 +132,18 @@ class Registry(Generic[T]):
                 raise PluginError(
                     f"The {self.kind} '{name}' has no setting '{key}'. {did_you_mean(key, known)}"
                 )
-        try:
-            # Through JSON, because strict mode then takes a list for a tuple, as TOML writes it.
-            created: T = TypeAdapter(cls).validate_json(json.dumps(dict(fields)), strict=True)
-        except ValidationError as error:
-            raise PluginError(
-                f"The {self.kind} '{name}' cannot be set up: {explain(error)}"
-            ) from error
+        hints = get_type_hints(cls)
+        values = {}
+        for key, value in fields.items():
+            try:
+                # Through JSON, because strict mode then takes a list for a tuple, as TOML writes it.
+                values[key] = TypeAdapter(hints[key]).validate_json(json.dumps(value), strict=True)
+            except (ValidationError, TypeError, PydanticSchemaGenerationError) as error:
+                reason = explain(error) if isinstance(error, ValidationError) else str(error)
+                raise PluginError(
+                    f"The {self.kind} '{name}' cannot take {key} = {value!r}: {reason}"
+                ) from error
+        created: T = cls(**values)
         return created
 
     def name_of(self, instance: T) -> str:

@@ -1,0 +1,98 @@
+"""The only module that speaks to TensorFlow or JAX directly; all else uses ``keras.ops``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+BACKEND: str = keras.backend.backend()
+SEED_DTYPE = "uint32" if BACKEND == "jax" else "int32"
+
+if BACKEND == "jax":
+    import jax
+elif BACKEND == "tensorflow":
+    import tensorflow as tf
+else:
+    raise ImportError(
+        f"Dicecast runs on the TensorFlow and JAX backends of Keras; KERAS_BACKEND is {BACKEND!r}."
+    )
+
+Tensor = Any
+"""A tensor of the active backend; neither Keras nor TensorFlow ships types for it."""
+
+
+def has_accelerator() -> bool:
+    """Whether a GPU or TPU is visible."""
+    if BACKEND == "jax":
+        return bool(jax.default_backend() != "cpu")
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def use_xla(accelerate: str) -> bool:
+    """Whether ``accelerate`` ("auto", "xla" or "none") means XLA on this device.
+
+    "auto" turns XLA on for an accelerator and off on a CPU, where it makes the training of a
+    U-Net several times slower with TensorFlow.
+    """
+    return accelerate == "xla" or (accelerate == "auto" and has_accelerator())
+
+
+def compiled(function: Callable[..., Any], accelerate: str = "auto") -> Callable[..., Any]:
+    """Compile a function of tensors to one graph, traced once for each shape of its arguments.
+
+    Lists, tuples and dicts of arrays are taken as arguments. JAX always compiles with XLA.
+    """
+    if BACKEND == "jax":
+        return jax.jit(function)  # type: ignore[no-any-return]
+    return tf.function(  # type: ignore[no-any-return]
+        function, jit_compile=use_xla(accelerate), autograph=False
+    )
+
+
+def value_and_gradient(
+    function: Callable[[list[Tensor]], tuple[Tensor, Any]], weights: list[Tensor]
+) -> tuple[Tensor, Any, list[Tensor]]:
+    """Return ``function(weights)``'s value, its auxiliary output, and the gradient of the value."""
+    if BACKEND == "jax":
+        (value, auxiliary), gradient = jax.value_and_grad(function, has_aux=True)(weights)
+        return value, auxiliary, gradient
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(weights)
+        value, auxiliary = function(weights)
+    return value, auxiliary, tape.gradient(value, weights, unconnected_gradients="zero")
+
+
+def batch_normalise(
+    inputs: Tensor, scale: Tensor, offset: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise ``(batch, height, width, channels)`` by its own moments in one kernel if there is one.
+
+    Returns:
+        The normalised tensor, and the batch's mean and (population) variance by channel.
+    """
+    if BACKEND == "tensorflow":
+        # Keras composes this from moments; the fused kernel trains this U-Net about 1.5x faster.
+        outputs, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.cast(scale, tf.float32),
+            offset=tf.cast(offset, tf.float32),
+            mean=np.zeros(0, np.float32),
+            variance=np.zeros(0, np.float32),
+            epsilon=epsilon,
+            is_training=True,
+        )
+        count = tf.cast(tf.size(inputs[..., 0]), tf.float32)
+        return outputs, mean, variance * (count - 1.0) / count
+    mean, variance = keras.ops.moments(inputs, axes=(0, 1, 2))
+    outputs = keras.ops.batch_normalization(
+        inputs, mean, variance, axis=-1, offset=offset, scale=scale, epsilon=epsilon
+    )
+    return outputs, mean, variance
+
+
+def as_tensors(arrays: list[np.ndarray[Any, Any]]) -> list[Tensor]:
+    """Put arrays on the device once, so that a loop does not send them with every call."""
+    return [keras.ops.convert_to_tensor(array) for array in arrays]

@@ -1,0 +1,118 @@
+"""The default backbone: a U-Net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+from keras import layers
+
+from dicecast.errors import SuiteError
+from dicecast.networks.backend import Tensor
+from dicecast.networks.contract import Convolution
+from dicecast.networks.layers import BatchNormalization, Dropout
+from dicecast.plugins import register_backbone
+
+Placement = Literal["bottleneck", "decoder", "bottleneck_and_decoder", "everywhere"]
+
+
+@dataclass(frozen=True)
+class PlainConvolution:
+    """Ordinary convolutions with He-normal weights."""
+
+    def layer(self, filters: int, kernel_size: int, use_bias: bool, name: str) -> Any:
+        """Return ``keras.layers.Conv2D``."""
+        return layers.Conv2D(
+            filters,
+            kernel_size,
+            padding="same",
+            use_bias=use_bias,
+            kernel_initializer="he_normal",
+            name=name,
+        )
+
+
+@register_backbone("unet")
+@dataclass(frozen=True)
+class UNet:
+    """A U-Net with two convolutions a level and nearest-neighbour upsampling.
+
+    Ronneberger, Fischer and Brox 2015 (arXiv 1505.04597), with "same" padding and normalisation
+    after each convolution.
+
+    Attributes:
+        width: Channels of the first level; each deeper level has twice as many.
+        depth: How often the resolution is halved; height and width must be multiples of 2**depth.
+        normalisation: "batch", "group" (8 groups at most) or "none".
+        dropout_rate: Share of values dropped after a block while noise is active.
+        dropout_placement: The blocks that dropout follows.
+        heads: Extra 1x1 outputs beside the logits: name and number of channels.
+        convolution: Makes the convolutions of all blocks, and of the logits.
+    """
+
+    width: int = 16
+    depth: int = 3
+    normalisation: Literal["batch", "group", "none"] = "batch"
+    dropout_rate: float = 0.0
+    dropout_placement: Placement = "bottleneck_and_decoder"
+    heads: dict[str, int] = field(default_factory=dict)
+    convolution: Convolution = field(default_factory=PlainConvolution)
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.depth < 1:
+            raise SuiteError(
+                f"The U-Net needs width and depth of at least 1; got {self.width}, {self.depth}."
+            )
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise SuiteError(f"dropout_rate must be in [0, 1); got {self.dropout_rate}.")
+
+    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> Any:
+        """Return the untrained network; see ``BackboneArchitecture``."""
+        self._check(image_shape)
+        inputs = keras.Input(image_shape, name="images")
+        tensor, skips = inputs, []
+        for level in range(self.depth):
+            tensor = self._block(tensor, level, f"encoder_{level}")
+            skips.append(tensor)
+            tensor = layers.MaxPooling2D(name=f"pool_{level}")(tensor)
+        tensor = self._block(tensor, self.depth, "bottleneck")
+        for level in reversed(range(self.depth)):
+            tensor = layers.UpSampling2D(name=f"up_{level}")(tensor)
+            tensor = layers.Concatenate(name=f"join_{level}")([tensor, skips[level]])
+            tensor = self._block(tensor, level, f"decoder_{level}")
+        outputs = {"logits": self.convolution.layer(num_classes, 1, True, "logits")(tensor)}
+        for name, channels in self.heads.items():
+            outputs[name] = layers.Conv2D(channels, 1, name=name)(tensor)
+        return keras.Model(inputs, outputs)
+
+    def _check(self, image_shape: tuple[int, int, int]) -> None:
+        step = 2**self.depth
+        if image_shape[0] % step or image_shape[1] % step:
+            raise SuiteError(
+                f"A U-Net of depth {self.depth} needs height and width that are multiples of "
+                f"{step}; got {image_shape[0]}x{image_shape[1]}. Change the suite's image size."
+            )
+
+    def _block(self, tensor: Tensor, level: int, name: str) -> Tensor:
+        filters = self.width * 2**level
+        for half in (1, 2):
+            convolution = self.convolution.layer(
+                filters, 3, self.normalisation == "none", f"{name}_conv_{half}"
+            )
+            tensor = self._normalise(convolution(tensor), f"{name}_norm_{half}")
+            tensor = layers.ReLU(name=f"{name}_relu_{half}")(tensor)
+        if self.dropout_rate and self._drops(name):
+            tensor = Dropout(self.dropout_rate, name=f"{name}_dropout")(tensor)
+        return tensor
+
+    def _normalise(self, tensor: Tensor, name: str) -> Tensor:
+        if self.normalisation == "batch":
+            return BatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(tensor)
+        if self.normalisation == "group":
+            return layers.GroupNormalization(min(8, tensor.shape[-1]), name=name)(tensor)
+        return tensor
+
+    def _drops(self, block: str) -> bool:
+        placement = self.dropout_placement
+        return placement == "everywhere" or block.split("_")[0] in placement.split("_and_")
