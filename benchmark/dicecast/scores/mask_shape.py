@@ -63,7 +63,7 @@ def mask_shape(masks: Masks, num_classes: int) -> pd.DataFrame:
 
 
 def _count(region: Foreground) -> PerCase:
-    return np.count_nonzero(region, axis=(1, 2)).astype(np.float64)
+    return np.asarray(np.count_nonzero(region, axis=(1, 2)), dtype=np.float64)
 
 
 def _share(part: PerCase, whole: PerCase) -> PerCase:
