@@ -82,6 +82,39 @@ class Cases:
 
 
 @dataclass(frozen=True)
+class FittingData:
+    """The part of a dataset that estimators are fitted on: no quality role, no test.
+
+    Attributes:
+        classes: Names of the classes; index 0 is the background.
+        train: Trains backbones.
+        validation: Chooses weights, temperatures and thresholds.
+    """
+
+    classes: tuple[str, ...]
+    train: Cases
+    validation: Cases
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes, background included."""
+        return len(self.classes)
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of pixels, masks and names of both roles."""
+        digest = hashlib.sha256()
+        for cases in (self.train, self.validation):
+            cases.update_hash(digest)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
 class SegmentationData:
     """A dataset cut into its roles.
 
@@ -123,6 +156,10 @@ class SegmentationData:
                     f"Dataset '{self.name}', role '{role}': images are {cases.images.shape[1:]} "
                     f"but the training images are {self.train.images.shape[1:]}."
                 )
+
+    def for_fitting(self) -> FittingData:
+        """Return what estimators may read."""
+        return FittingData(self.classes, self.train, self.validation)
 
     def roles(self) -> Iterator[tuple[str, Cases]]:
         """Yield every role with its cases; test sets as ``test/<domain>``."""

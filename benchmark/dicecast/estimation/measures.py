@@ -1,0 +1,101 @@
+"""Measures: what the accumulated draws say of each pixel, as maps that are high where unsure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from keras import ops
+
+from dicecast.networks.backend import Tensor
+
+SMALLEST_PROBABILITY = 1e-10
+"""Stands for a probability of zero under a logarithm."""
+
+
+class Moments(NamedTuple):
+    """Means over the draws, of each pixel and class: ``(batch, height, width, classes)``.
+
+    ``entropy`` has no class axis.
+    """
+
+    probability: Tensor
+    square: Tensor
+    log: Tensor
+    entropy: Tensor
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A function of the moments, with the number of draws from which it is defined."""
+
+    name: str
+    function: Callable[[Moments], Tensor]
+    least_draws: int
+
+
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(name: str, least_draws: int = 1) -> Callable[[Callable[[Moments], Tensor]], None]:
+    """Register a measure; below ``least_draws`` it is undefined."""
+
+    def decorate(function: Callable[[Moments], Tensor]) -> None:
+        MEASURES[name] = Measure(name, function, least_draws)
+
+    return decorate
+
+
+def log(probability: Tensor) -> Tensor:
+    """Return the natural logarithm, finite for a probability of zero."""
+    return ops.log(ops.maximum(probability, SMALLEST_PROBABILITY))
+
+
+def entropy(probability: Tensor) -> Tensor:
+    """Return the entropy over the last axis, divided by its maximum ``ln(classes)``: in [0, 1]."""
+    nats = -ops.sum(probability * log(probability), axis=-1)
+    return nats / math.log(probability.shape[-1])
+
+
+@measure("max_softmax")
+def max_softmax(moments: Moments) -> Tensor:
+    """One minus the largest mean class probability, in [0, 1)."""
+    return 1.0 - ops.max(moments.probability, axis=-1)
+
+
+@measure("predictive_entropy")
+def predictive_entropy(moments: Moments) -> Tensor:
+    """Entropy of the mean probabilities over its maximum, in [0, 1]: total uncertainty."""
+    return entropy(moments.probability)
+
+
+@measure("expected_entropy", least_draws=2)
+def expected_entropy(moments: Moments) -> Tensor:
+    """Mean entropy of the draws over its maximum, in [0, 1]: the aleatoric part."""
+    return moments.entropy
+
+
+@measure("mutual_information", least_draws=2)
+def mutual_information(moments: Moments) -> Tensor:
+    """Predictive minus expected entropy, in [0, 1]: the epistemic part."""
+    return ops.maximum(entropy(moments.probability) - moments.entropy, 0.0)
+
+
+@measure("variance", least_draws=2)
+def variance(moments: Moments) -> Tensor:
+    """Variance of the class probabilities over the draws, mean over classes, in [0, 0.25]."""
+    spread = moments.square - ops.square(moments.probability)
+    return ops.mean(ops.maximum(spread, 0.0), axis=-1)
+
+
+@measure("expected_pairwise_kl", least_draws=2)
+def expected_pairwise_kl(moments: Moments) -> Tensor:
+    """Expected pairwise KL divergence (EPKL) of two draws over ln(classes), at least 0.
+
+    ``-sum_c mean(p_c) mean(log p_c)`` minus the expected entropy; Malinin and Gales 2021.
+    """
+    cross = -ops.sum(moments.probability * moments.log, axis=-1)
+    classes = moments.probability.shape[-1]
+    return ops.maximum(cross / math.log(classes) - moments.entropy, 0.0)

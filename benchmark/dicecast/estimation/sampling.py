@@ -1,0 +1,200 @@
+"""Draws become a ``Prediction``: one compiled graph that loops over the draws and keeps sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from dicecast.errors import PluginError
+from dicecast.estimation.contract import Predictive
+from dicecast.estimation.measures import MEASURES, Moments, entropy, log
+from dicecast.estimation.prediction import Agreement, Prediction
+from dicecast.networks.backend import Tensor, compiled
+from dicecast.networks.noise import Noise
+from dicecast.training.trainer import padded_batches, to_network
+
+
+class Sampler:
+    """Predicts cases batch by batch; compiled graphs are kept and shared between estimators.
+
+    Memory does not grow with the number of draws, but for one byte a pixel and draw of the batch in
+    hand, from which the agreement of the masks is counted.
+
+    Args:
+        num_classes: How many classes a draw must give.
+        accelerate: "auto", "xla" or "none".
+        batch_size: Cases a batch; results do not depend on it, beyond rounding.
+    """
+
+    def __init__(self, num_classes: int, accelerate: str = "auto", batch_size: int = 32) -> None:
+        self.num_classes = num_classes
+        self.accelerate = accelerate
+        self.batch_size = batch_size
+        self._graphs: dict[Hashable, Any] = {}
+
+    def predict(
+        self, predictive: Predictive, images: NDArray[np.uint8], seed: int
+    ) -> Iterator[Prediction]:
+        """Yield the predictions of all images, in order, one a batch.
+
+        Args:
+            predictive: What an estimator's ``fit`` returned.
+            images: ``(cases, height, width, channels)``, uint8.
+            seed: Decides every draw.
+
+        Raises:
+            PluginError: The predictive breaks its contract (shape, NaN, not probabilities).
+        """
+        graph = self._graph(predictive)
+        name = type(predictive).__name__
+        state = _as_tensors(predictive.state)
+        for rows, count in padded_batches(len(images), self.batch_size):
+            result = graph(state, images[rows], np.int32(seed))
+            yield _as_prediction(_to_numpy(result, count), name)
+
+    def _graph(self, predictive: Predictive) -> Callable[..., Any]:
+        key: Hashable = (type(predictive), predictive.graph_key)
+        if predictive.graph_key is None:
+            key = id(predictive)
+        # The predictive is kept with its graph, so that its id is not given to another.
+        if key not in self._graphs:
+            self._graphs[key] = (
+                compiled(self._run(predictive), self.accelerate),
+                predictive,
+            )
+        graph: Callable[..., Any] = self._graphs[key][0]
+        return graph
+
+    def _run(self, predictive: Predictive) -> Callable[..., dict[str, Any]]:
+        def run(state: Any, images: Tensor, seed: Tensor) -> dict[str, Any]:
+            prepared = predictive.prepare(state, to_network(images))
+            shape = (*images.shape[:3], self.num_classes)
+
+            def draw(index: Tensor) -> Tensor:
+                noise = Noise(seed, index, shared=True)
+                probability = predictive.draw(state, prepared, noise)
+                _check_shape(probability, shape, type(predictive).__name__)
+                return ops.cast(probability, "float32")
+
+            moments, masks = _accumulate(draw, predictive.num_draws, shape)
+            result = {
+                "probability": moments.probability,
+                "mask": ops.cast(ops.argmax(moments.probability, axis=-1), "uint8"),
+                "maps": _maps(predictive, state, prepared, moments, shape[:3]),
+            }
+            if masks is not None and predictive.measures_from_draws:
+                result["agreement"] = _agreement(masks, self.num_classes)
+            return result
+
+        return run
+
+
+def _accumulate(
+    draw: Callable[[Tensor], Tensor], draws: int, shape: tuple[int, ...]
+) -> tuple[Moments, Tensor | None]:
+    """Return the moments over all draws and their masks ``(draws, batch, pixels)``, uint8.
+
+    A single draw has no masks to compare.
+    """
+
+    def moments_of(probability: Tensor) -> Moments:
+        logs = log(probability)
+        return Moments(probability, ops.square(probability), logs, entropy(probability))
+
+    if draws == 1:
+        return moments_of(draw(ops.zeros((), "int32"))), None
+
+    def body(index: Tensor, carry: Any) -> Any:
+        sums, masks = carry
+        probability = draw(index)
+        added = [total + new for total, new in zip(sums, moments_of(probability), strict=True)]
+        mask = ops.cast(ops.argmax(probability, axis=-1), "uint8")
+        # Not ``ops.scan``: on TensorFlow it takes stacked outputs only in the carry's shapes.
+        row = ops.reshape(mask, (1, shape[0], -1))
+        return added, ops.slice_update(masks, (index, 0, 0), row)
+
+    sums = [ops.zeros(shape), ops.zeros(shape), ops.zeros(shape), ops.zeros(shape[:3])]
+    masks = ops.zeros((draws, shape[0], shape[1] * shape[2]), "uint8")
+    sums, masks = ops.fori_loop(0, draws, body, (sums, masks))
+    return Moments(*(total / draws for total in sums)), masks
+
+
+def _agreement(masks: Tensor, num_classes: int) -> dict[str, Tensor]:
+    """Count, for each case and class, the pixels that draws share; masks (draws, batch, pixels)."""
+    by_case = ops.transpose(masks, (1, 0, 2))
+    overlap, intersection, union = [], [], []
+    for index in range(num_classes):
+        chosen = ops.cast(ops.equal(by_case, index), "float32")
+        overlap.append(ops.matmul(chosen, ops.transpose(chosen, (0, 2, 1))))
+        intersection.append(ops.sum(ops.min(chosen, axis=1), axis=-1))
+        union.append(ops.sum(ops.max(chosen, axis=1), axis=-1))
+    return {
+        "overlap": ops.stack(overlap, axis=1),
+        "intersection": ops.stack(intersection, axis=1),
+        "union": ops.stack(union, axis=1),
+    }
+
+
+def _maps(
+    predictive: Predictive, state: Any, prepared: Any, moments: Moments, shape: tuple[int, ...]
+) -> dict[str, Tensor]:
+    maps = predictive.maps(state, prepared)
+    for name, values in maps.items():
+        _check_shape(values, shape, f"{type(predictive).__name__}.maps()['{name}']")
+    if predictive.measures_from_draws:
+        for name, measure in MEASURES.items():
+            if predictive.num_draws >= measure.least_draws:
+                maps[name] = measure.function(moments)
+    return maps
+
+
+def _check_shape(tensor: Tensor, expected: tuple[int, ...], name: str) -> None:
+    if tuple(tensor.shape) != tuple(expected):
+        raise PluginError(
+            f"{name}: a draw or map must have the shape {tuple(expected)} (batch, height, width"
+            f"{', classes' if len(expected) == 4 else ''}); got {tuple(tensor.shape)}."
+        )
+
+
+def _as_tensors(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {key: _as_tensors(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_as_tensors(value) for value in state)
+    return ops.convert_to_tensor(state)
+
+
+def _to_numpy(result: dict[str, Any], count: int) -> dict[str, Any]:
+    return {
+        key: _to_numpy(value, count)
+        if isinstance(value, dict)
+        else np.asarray(ops.convert_to_numpy(value))[:count]
+        for key, value in result.items()
+    }
+
+
+def _as_prediction(result: dict[str, Any], name: str) -> Prediction:
+    probability = result["probability"]
+    if not np.isfinite(probability).all():
+        raise PluginError(
+            f"{name} gives NaN or infinite probabilities. Every value of a draw must be finite; "
+            "look for a division or logarithm of zero."
+        )
+    sums = probability.sum(axis=-1)
+    if probability.min() < -1e-4 or np.abs(sums - 1.0).max() > 1e-3:
+        raise PluginError(
+            f"{name}: a draw must be class probabilities, at least 0 and with sum 1 over the last "
+            f"axis; got a minimum of {probability.min():.3g} and sums from {sums.min():.3g} to "
+            f"{sums.max():.3g}. Apply a softmax to logits."
+        )
+    for measure, values in result["maps"].items():
+        if not np.isfinite(values).all():
+            raise PluginError(f"{name}: the map '{measure}' has NaN or infinite values.")
+    agreement = result.get("agreement")
+    return Prediction(
+        probability, result["mask"], result["maps"], Agreement(**agreement) if agreement else None
+    )

@@ -1,0 +1,141 @@
+"""Stored results of stages, found by what they were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from dicecast.errors import DicecastError
+from dicecast.identity import describe, hash_of
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a stage produced: named arrays, named tables, and JSON values."""
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """A folder of artifacts, ``<root>/<stage>/<hash of identity>/``.
+
+    An artifact is written beside its place and renamed into it, so one that is half-written is
+    never seen; its manifest holds the SHA-256 of each file, checked on every read, so one that was
+    damaged later is never used: it is set aside and computed again. A lock for each artifact lets
+    several processes share a store without computing anything twice.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(self, stage: str, identity: Any) -> Path:
+        """Return the folder of the artifact of ``stage`` computed from ``identity``."""
+        return self.root / stage / hash_of(identity)
+
+    def find(self, stage: str, identity: Any) -> Artifact | None:
+        """Return the artifact, or None where there is none or it fails its checksums."""
+        place = self.place(stage, identity)
+        if not place.is_dir():
+            return None
+        try:
+            return _read(place)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            with self._locked(place):
+                damaged = place.with_name(f"{place.name}.damaged-{os.getpid()}")
+                if place.is_dir():
+                    place.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
+            return None
+
+    def get(self, stage: str, identity: Any, make: Callable[[], Artifact]) -> Artifact:
+        """Return the stored artifact, or make, store and return it.
+
+        Args:
+            stage: The name of the stage.
+            identity: Everything the artifact depends on; see ``describe``.
+            make: Computes the artifact. If it raises, nothing is stored.
+
+        Raises:
+            DicecastError: The store cannot be written.
+        """
+        found = self.find(stage, identity)
+        if found is not None:
+            return found
+        place = self.place(stage, identity)
+        with self._locked(place):
+            found = self.find(stage, identity)
+            if found is not None:
+                return found
+            artifact = make()
+            self._write(place, identity, artifact)
+        return artifact
+
+    @contextmanager
+    def _locked(self, place: Path) -> Iterator[None]:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(place.with_name(place.name + ".lock"), is_singleton=True):
+                yield
+        except OSError as error:
+            if error.filename is None or self.root not in Path(error.filename).parents:
+                raise
+            raise DicecastError(
+                f"The store {self.root} cannot be written: {error.strerror or error}. Free some "
+                "space, or name another folder with --store DIR."
+            ) from error
+
+    def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
+        half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
+        try:
+            checksums = {}
+            for name, content in _encoded(artifact, identity):
+                (half / name).write_bytes(content)
+                checksums[name] = hashlib.sha256(content).hexdigest()
+            (half / "manifest.json").write_text(json.dumps(checksums, indent=1, sort_keys=True))
+            half.rename(place)
+        except BaseException:
+            shutil.rmtree(half, ignore_errors=True)
+            raise
+
+
+def _encoded(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes]]:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **artifact.arrays)
+    yield "arrays.npz", buffer.getvalue()
+    for name, table in artifact.tables.items():
+        yield f"{name}.parquet", table.to_parquet(index=False)
+    content = {"identity": describe(identity), "info": artifact.info}
+    yield "info.json", json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def _read(place: Path) -> Artifact:
+    checksums = json.loads((place / "manifest.json").read_text())
+    content = {name: (place / name).read_bytes() for name in checksums}
+    for name, data in content.items():
+        if hashlib.sha256(data).hexdigest() != checksums[name]:
+            raise ValueError(f"{place / name} does not match its checksum")
+    with np.load(io.BytesIO(content["arrays.npz"]), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    tables = {
+        name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(data))
+        for name, data in content.items()
+        if name.endswith(".parquet")
+    }
+    return Artifact(arrays, tables, json.loads(content["info.json"])["info"])

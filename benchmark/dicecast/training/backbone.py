@@ -1,0 +1,222 @@
+"""``train_backbone``: the trainer that is handed to every estimator."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from dicecast.data.cases import Cases, FittingData
+from dicecast.errors import PluginError, did_you_mean
+from dicecast.identity import code_version, describe, hash_of, package_versions
+from dicecast.networks.backend import BACKEND, Tensor
+from dicecast.networks.contract import BackboneArchitecture
+from dicecast.networks.noise import Noise, noise_in_network
+from dicecast.store import Artifact, Store
+from dicecast.training.objective import Objective, SegmentationLoss
+from dicecast.training.trainer import Examples, Progress, Schedule, Task, Trained, Weights, train
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A trained segmentation network.
+
+    Attributes:
+        network: The ``keras.Model``; shared by all backbones of one architecture, never changed.
+        weights: Its trained weights, trainable then non-trainable.
+        log: Loss, validation score and the objective's state after each epoch.
+        key: Hash of everything the weights depend on.
+    """
+
+    network: Any
+    weights: Weights
+    log: list[dict[str, Any]]
+    key: str
+
+    def outputs(
+        self, weights: list[Tensor], images: Tensor, noise: Noise | None = None
+    ) -> dict[str, Tensor]:
+        """Run the network with ``weights``: float32 outputs, BatchNormalization standing still.
+
+        Args:
+            weights: As ``self.weights``, as tensors.
+            images: ``(batch, height, width, channels)``, float32 in [0, 1].
+            noise: What noisy layers draw from; None gives the mean network.
+        """
+        trainable = len(self.network.trainable_variables)
+        with noise_in_network(noise):
+            outputs, _ = self.network.stateless_call(
+                weights[:trainable], weights[trainable:], images, training=False
+            )
+        return {name: ops.cast(value, "float32") for name, value in outputs.items()}
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable weights."""
+        return sum(int(np.prod(v.shape)) for v in self.network.trainable_variables)
+
+
+class TrainBackbone(Protocol):
+    """Trains the suite's backbone, with changes; the same call again costs nothing."""
+
+    def __call__(self, seed: int, **changes: Any) -> Backbone:
+        """Return the trained backbone.
+
+        Args:
+            seed: Decides initial weights, order, augmentation and noise.
+            **changes: Fields of the architecture (``dropout_rate=0.3``, ``heads={...}``), fields of
+                the schedule (``epochs=20``), or ``objective=...``.
+        """
+        ...
+
+
+@dataclass
+class BackboneTrainer:
+    """Trains backbones for one suite and dataset and keeps them in the store.
+
+    Attributes:
+        data: The training and validation roles.
+        architecture: The suite's backbone.
+        schedule: The suite's training.
+        store: Where trained weights are kept.
+        precision: "float32" or "bfloat16" (computation; weights stay float32).
+        accelerate: "auto", "xla" or "none".
+        on_epoch: Called with a progress and the number of training images after each epoch.
+    """
+
+    data: FittingData
+    architecture: BackboneArchitecture
+    schedule: Schedule
+    store: Store
+    precision: str = "float32"
+    accelerate: str = "auto"
+    on_epoch: Callable[[Progress, int], None] = lambda progress, images: None
+    trained: list[str] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
+
+    def __call__(self, seed: int, **changes: Any) -> Backbone:
+        """Return the trained backbone; see ``TrainBackbone``."""
+        architecture, schedule, objective = self._changed(changes)
+        identity = {
+            "architecture": architecture,
+            "schedule": schedule,
+            "objective": objective,
+            "seed": seed,
+            "precision": self.precision,
+            "accelerate": self.accelerate,
+            "data": self._data_hash,
+            "code": code_version("networks", "training"),
+            "backend": BACKEND,
+            "packages": {k: v for k, v in package_versions().items() if k in ("keras", BACKEND)},
+        }
+        task = self._task(architecture, objective)
+        key = hash_of(identity)
+        self.used.append(key)
+
+        def make() -> Artifact:
+            self.trained.append(key)
+            result = train(
+                task,
+                self._initial_weights(architecture, seed),
+                (_examples(self.data.train), _examples(self.data.validation)),
+                schedule,
+                seed,
+                lambda progress: self.on_epoch(progress, len(self.data.train)),
+            )
+            return _as_artifact(result)
+
+        artifact = self.store.get("backbone", identity, make)
+        weights = [artifact.arrays[f"w{i:04d}"] for i in range(len(artifact.arrays))]
+        return Backbone(task.network, weights, artifact.info["log"], key)
+
+    @cached_property
+    def _data_hash(self) -> str:
+        return self.data.content_hash()
+
+    def _changed(
+        self, changes: dict[str, Any]
+    ) -> tuple[BackboneArchitecture, Schedule, Objective]:
+        architecture: Any = self.architecture
+        architectural = {f.name for f in dataclasses.fields(architecture)}
+        scheduled = {f.name for f in dataclasses.fields(Schedule)}
+        for name in changes:
+            if name not in architectural | scheduled | {"objective"}:
+                raise PluginError(
+                    f"train_backbone cannot change '{name}': the backbone "
+                    f"{type(architecture).__name__} has no such field, nor has the training. "
+                    + did_you_mean(name, architectural | scheduled | {"objective"})
+                )
+        return (
+            dataclasses.replace(
+                architecture, **{k: v for k, v in changes.items() if k in architectural}
+            ),
+            dataclasses.replace(
+                self.schedule, **{k: v for k, v in changes.items() if k in scheduled}
+            ),
+            changes.get("objective", SegmentationLoss()),
+        )
+
+    def _task(self, architecture: BackboneArchitecture, objective: Objective) -> Task:
+        key = hash_of([architecture, objective])
+        if key not in self._tasks:
+            network = self._network(architecture, seed=0)
+            self._tasks[key] = Task(network, objective, _dice_score, self.accelerate)
+        return self._tasks[key]
+
+    def _network(self, architecture: BackboneArchitecture, seed: int) -> Any:
+        with _initialisers_seeded(seed), _precision(self.precision):
+            return architecture.build(self.data.image_shape, self.data.num_classes)
+
+    def _initial_weights(self, architecture: BackboneArchitecture, seed: int) -> Weights:
+        network = self._network(architecture, seed)
+        variables = (*network.trainable_variables, *network.non_trainable_variables)
+        return [np.asarray(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _examples(cases: Cases) -> Examples:
+    return Examples(cases.images, cases.masks)
+
+
+def _as_artifact(trained: Trained) -> Artifact:
+    arrays = {f"w{i:04d}": weight for i, weight in enumerate(trained.weights)}
+    return Artifact(arrays, {}, {"log": [describe(entry._asdict()) for entry in trained.log]})
+
+
+def _dice_score(outputs: dict[str, Tensor], targets: Tensor) -> Tensor:
+    """Mean Dice over foreground classes of each case, ``(batch,)``; both empty is 1."""
+    classes = outputs["logits"].shape[-1]
+    predicted = ops.one_hot(ops.argmax(outputs["logits"], axis=-1), classes)[..., 1:]
+    truth = ops.one_hot(ops.cast(targets, "int32"), classes)[..., 1:]
+    overlap = ops.sum(predicted * truth, axis=(1, 2))
+    total = ops.sum(predicted, axis=(1, 2)) + ops.sum(truth, axis=(1, 2))
+    return ops.mean(ops.where(total > 0, 2.0 * overlap / ops.maximum(total, 1.0), 1.0), axis=-1)
+
+
+@contextmanager
+def _initialisers_seeded(seed: int) -> Iterator[None]:
+    """Keras seeds each unseeded initialiser from ``random``; seed that, and put it back."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextmanager
+def _precision(precision: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
