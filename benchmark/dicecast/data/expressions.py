@@ -1,0 +1,260 @@
+"""Boolean expressions on the columns of a table, evaluated without ``eval``."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.errors import SuiteError, did_you_mean
+
+MAX_LENGTH = 1000
+"""Characters in the longest expression that is read; it also bounds how deep one can nest."""
+
+_GRAMMAR = (
+    "Write comparisons of columns with numbers or quoted text (==, !=, <, <=, >, >=, in [...], "
+    "not in [...]), joined by and, or, not."
+)
+_SYMBOLS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_COLUMN_KEYWORDS = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "True", "False", "None"}
+_PIECES = re.compile(
+    r"""'(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | `(?P<quoted>[^`]+)` | (?P<word>\b[^\W\d]\w*)""",
+    re.VERBOSE,
+)
+
+
+def matches(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows of ``table`` an expression selects.
+
+    A missing value matches no comparison, ``!=`` and ``not in`` included; so
+    ``not (age >= 0)`` selects the rows without an age.
+
+    Args:
+        expression: Such as ``width >= 2000 and kind in ["a", "b"]``. A column whose name is no
+            identifier stands in backticks; one named like a Python keyword may.
+        table: Its columns hold numbers, text or truth values.
+
+    Returns:
+        ``(rows,)``, True where the row is selected.
+
+    Raises:
+        SuiteError: The expression holds anything else, or a column that does not exist.
+
+    Example:
+        >>> matches("1 <= size < 3", pd.DataFrame({"size": [0, 1, 2, 3]})).tolist()
+        [False, True, True, False]
+    """
+    parsed = _parse(expression)
+    try:
+        return _Evaluator(parsed, table).truth(parsed.root)
+    except RecursionError as error:
+        raise _unreadable(expression, "it nests too deeply") from error
+
+
+def check_expression(expression: str) -> None:
+    """Raise SuiteError where ``expression`` is no expression, whatever the columns."""
+    _parse(expression)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    text: str
+    root: ast.expr
+    columns: dict[str, str]
+    """Column by stand-in, for the names that Python's grammar would not take."""
+
+    def show(self, node: ast.AST) -> str:
+        shown = ast.unparse(node)
+        for stand_in, column in self.columns.items():
+            shown = shown.replace(stand_in, f"`{column}`")
+        return shown
+
+    def refuse(self, node: ast.AST, why: str) -> NoReturn:
+        raise SuiteError(
+            f"The expression {self.text!r} cannot be used: in `{self.show(node)}`, {why}. {_GRAMMAR}"
+        )
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """One side of a comparison: a column's values, or one constant."""
+
+    kind: str
+    """``number``, ``text``, or ``nothing`` for a column without a single value."""
+    values: Any
+    missing: NDArray[np.bool_] | bool = False
+
+
+@dataclass(frozen=True)
+class _Evaluator:
+    parsed: _Parsed
+    table: pd.DataFrame
+
+    def truth(self, node: ast.expr) -> NDArray[np.bool_]:
+        match node:
+            case ast.BoolOp(op=ast.And(), values=parts):
+                return reduce(np.logical_and, [self.truth(part) for part in parts])
+            case ast.BoolOp(values=parts):
+                return reduce(np.logical_or, [self.truth(part) for part in parts])
+            case ast.UnaryOp(op=ast.Not(), operand=part):
+                return np.logical_not(self.truth(part))
+            case ast.Compare():
+                return self.comparison(node)
+            case ast.Name():
+                return self.flag(node)
+        self.parsed.refuse(node, "a comparison is expected")
+
+    def comparison(self, node: ast.Compare) -> NDArray[np.bool_]:
+        """Return the truth of a chain such as ``1 < a <= b``."""
+        sides = [node.left, *node.comparators]
+        if not any(isinstance(side, ast.Name) for side in sides):
+            self.parsed.refuse(node, "no column is compared")
+        links = zip(sides, node.ops, sides[1:], strict=False)
+        return reduce(np.logical_and, [self.link(node, *link) for link in links])
+
+    def link(
+        self, node: ast.Compare, left: ast.expr, sign: ast.cmpop, right: ast.expr
+    ) -> NDArray[np.bool_]:
+        first = self.operand(left)
+        if isinstance(sign, ast.In | ast.NotIn):
+            return self.membership(node, first, sign, right)
+        if type(sign) not in _SYMBOLS:
+            self.parsed.refuse(node, "only ==, !=, <, <=, >, >= and in compare")
+        second = self.operand(right)
+        self.same_kind(node, first, second)
+        if "nothing" in {first.kind, second.kind}:
+            return self.spread(False)
+        result = _SYMBOLS[type(sign)](first.values, second.values)
+        return self.spread(result & ~_either(first.missing, second.missing))
+
+    def membership(
+        self, node: ast.Compare, first: _Operand, sign: ast.cmpop, right: ast.expr
+    ) -> NDArray[np.bool_]:
+        if not isinstance(right, ast.List | ast.Tuple | ast.Set):
+            self.parsed.refuse(node, "`in` needs a list of values such as [1, 2]")
+        found = self.spread(False)
+        for item in right.elts:
+            if isinstance(item, ast.Name):
+                self.parsed.refuse(node, "a list holds values, not columns")
+            option = self.operand(item)
+            self.same_kind(node, first, option)
+            if first.kind == "nothing":
+                continue
+            found = found | (first.values == option.values)
+        wanted = ~found if isinstance(sign, ast.NotIn) else found
+        return self.spread(wanted & ~_either(first.missing, False))
+
+    def operand(self, node: ast.expr) -> _Operand:
+        match node:
+            case ast.Name():
+                return self.column(node)
+            case ast.Constant(value=str(text)):
+                return _Operand("text", text)
+            case ast.Constant(value=int() | float() as number):
+                return self.number(node, number)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return self.number(node, -number)
+        self.parsed.refuse(node, "a column, a number or quoted text is expected")
+
+    def number(self, node: ast.expr, number: float) -> _Operand:
+        if isinstance(number, int) and abs(number) >= 2**63:
+            self.parsed.refuse(node, "the number is too large")
+        return _Operand("number", number)
+
+    def column(self, node: ast.Name) -> _Operand:
+        name = self.parsed.columns.get(node.id, node.id)
+        if name not in self.table.columns:
+            raise SuiteError(
+                f"The expression {self.parsed.text!r} must name columns of the table; there is no "
+                f"column '{name}'. {did_you_mean(name, map(str, self.table.columns))}"
+            )
+        try:
+            return _column(self.table[name])
+        except TypeError as error:
+            self.parsed.refuse(node, str(error))
+
+    def flag(self, node: ast.Name) -> NDArray[np.bool_]:
+        """Return a column of truth values that stands alone."""
+        column = self.column(node)
+        if not set(np.unique(column.values[~np.asarray(column.missing)])) <= {False, True}:
+            self.parsed.refuse(node, "a column alone must hold truth values; compare it")
+        return self.spread((column.values == 1) & ~np.asarray(column.missing))
+
+    def same_kind(self, node: ast.expr, first: _Operand, second: _Operand) -> None:
+        if len({first.kind, second.kind} - {"nothing"}) > 1:
+            self.parsed.refuse(node, f"{first.kind} is compared with {second.kind}")
+
+    def spread(self, result: Any) -> NDArray[np.bool_]:
+        """Return one truth value a row, also where constants alone were compared."""
+        return np.array(np.broadcast_to(np.asarray(result, dtype=bool), (len(self.table),)))
+
+
+def _either(
+    first: NDArray[np.bool_] | bool, second: NDArray[np.bool_] | bool
+) -> NDArray[np.bool_]:
+    return np.logical_or(first, second)
+
+
+def _column(series: pd.Series[Any]) -> _Operand:
+    missing = series.isna().to_numpy(dtype=bool)
+    present = series[~missing]
+    if pd.api.types.is_numeric_dtype(series.dtype) and isinstance(series.dtype, np.dtype):
+        return _Operand("nothing" if missing.all() else "number", series.to_numpy(), missing)
+    if all(isinstance(value, str) for value in present):
+        values = series.astype(object).where(~missing, "").to_numpy(dtype=object)
+        return _Operand("text" if len(present) else "nothing", values, missing)
+    try:
+        return _Operand("number", series.to_numpy(dtype="float64", na_value=np.nan), missing)
+    except (TypeError, ValueError):
+        raise TypeError("the column mixes numbers with text") from None
+
+
+def _parse(expression: str) -> _Parsed:
+    if len(expression) > MAX_LENGTH:
+        raise _unreadable(expression, f"it is longer than {MAX_LENGTH} characters")
+    text, columns = _with_stand_ins(expression.strip())
+    try:
+        root = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+        raise _unreadable(expression, why) from error
+    return _Parsed(expression, root, columns)
+
+
+def _with_stand_ins(expression: str) -> tuple[str, dict[str, str]]:
+    """Replace columns in backticks or named like keywords by identifiers of our own."""
+    prefix = "column_"
+    while prefix in expression:
+        prefix += "_"
+    columns: dict[str, str] = {}
+
+    def replace(piece: re.Match[str]) -> str:
+        column = piece["quoted"] or piece["word"]
+        if column is None or (piece["word"] and column not in _COLUMN_KEYWORDS):
+            return piece[0]
+        stand_in = f"{prefix}{len(columns)}_"
+        columns[stand_in] = column
+        return stand_in
+
+    return _PIECES.sub(replace, expression), columns
+
+
+def _unreadable(expression: str, why: str) -> SuiteError:
+    shown = expression if len(expression) <= 80 else f"{expression[:77]}..."
+    return SuiteError(f"The expression {shown!r} cannot be read: {why}. {_GRAMMAR}")

@@ -1,0 +1,62 @@
+"""Reads the CSV files that describe cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from dicecast.data.problems import listed
+from dicecast.errors import DatasetError, did_you_mean
+
+TEXT_COLUMNS = ("stem", "group", "split")
+"""Read as written: a patient called 007 or NA is neither a number nor missing."""
+
+
+def read_meta(path: Path, key: str = "stem") -> pd.DataFrame:
+    """Return the table in a CSV file, one row a case, with a column ``stem``.
+
+    Empty cells and the usual words for them (``NA``, ``nan``) are missing values, except in the
+    columns ``stem``, ``group`` and ``split``.
+
+    Args:
+        path: The file: UTF-8, commas, the names of the columns in the first line.
+        key: The column that holds the stems; renamed to ``stem``.
+
+    Raises:
+        DatasetError: The file cannot be read, lacks the key, or has a stem empty or twice.
+    """
+    try:
+        header = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
+        text = {name: str.strip for name in header if name.strip() in {key, *TEXT_COLUMNS}}
+        table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, converters=text)
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{path} must be a CSV file in UTF-8; {type(error).__name__}: {error}. Export it again."
+        ) from error
+    table.columns = pd.Index([str(name).strip() for name in table.columns])
+    if key not in table.columns:
+        raise DatasetError(
+            f"{path} must have a column '{key}', the names of the files without extension; it has "
+            f"{', '.join(table.columns)}. {did_you_mean(key, table.columns)}"
+        )
+    table = table.rename(columns={key: "stem"})
+    _check_stems(table, path)
+    return table
+
+
+def _check_stems(table: pd.DataFrame, path: Path) -> None:
+    twice = sorted(set(table["stem"][table["stem"].duplicated()]))
+    if twice:
+        raise DatasetError(
+            f"{path} must have one row a stem; these stems have more: "
+            f"{listed(repr(stem) for stem in twice)}. Remove all but one row of each."
+        )
+    for column in ("stem", "group"):
+        empty = [] if column not in table.columns else table.index[table[column] == ""]
+        if len(empty):
+            lines = listed(str(row + 2) for row in empty)
+            raise DatasetError(
+                f"{path} must give every case a {column}; lines {lines} have none. Fill them in; "
+                "a case without known relatives is a group of its own."
+            )
