@@ -59,7 +59,7 @@ def pairwise_dice(agreement: Agreement) -> PerCase:
     dice = _ratio(
         2 * overlap[..., first, second], volumes[..., first] + volumes[..., second], empty=1.0
     )
-    return np.asarray(dice.mean(axis=(1, 2)))
+    return _row_mean(dice.mean(axis=2))
 
 
 @agreement_score
@@ -78,7 +78,7 @@ def iou_of_draws(agreement: Agreement) -> PerCase:
         Roy et al. 2019 (NeuroImage 195:11), structure-wise IoU.
     """
     shares = _ratio(agreement.intersection[:, 1:], agreement.union[:, 1:], empty=1.0)
-    return np.asarray(shares.mean(axis=1))
+    return _row_mean(shares)
 
 
 @agreement_score
@@ -130,7 +130,7 @@ def expected_dice(prediction: Prediction) -> PerCase:
         probability = probability.reshape(cases, pixels)
         total = probability.sum(axis=1) + inside.sum(axis=1)
         scores[:, index - 1] = _ratio(2 * (probability * inside).sum(axis=1), total, empty=1.0)
-    return np.asarray(scores.mean(axis=1))
+    return _row_mean(scores)
 
 
 def draw_scores(prediction: Prediction) -> pd.DataFrame:
@@ -157,11 +157,17 @@ def undefined_scores(prediction: Prediction) -> dict[str, str]:
 
 def _volumes(agreement: Agreement) -> PerCase:
     diagonal = np.diagonal(agreement.overlap[:, 1:], axis1=-2, axis2=-1)
-    return diagonal.astype(np.float64)
+    return np.ascontiguousarray(diagonal, dtype=np.float64)
+
+
+def _row_mean(rows: PerCase) -> PerCase:
+    return np.asarray(rows.mean(axis=1))
 
 
 def _ratio(
     above: NDArray[np.floating], below: NDArray[np.floating | np.integer], empty: float
 ) -> PerCase:
     nothing = below == 0
-    return np.where(nothing, empty, above / np.where(nothing, 1.0, below))
+    ratio = np.where(nothing, empty, above.astype(np.float64) / np.where(nothing, 1.0, below))
+    # One memory layout, so that later sums add in the same order whatever the batch size.
+    return np.ascontiguousarray(ratio)
