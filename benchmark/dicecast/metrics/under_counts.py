@@ -22,7 +22,7 @@ from dicecast.metrics.tie_groups import Order
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_BLOCK = 128
+_BLOCK = 64
 _THREADS = min(os.cpu_count() or 1, 8)
 
 UNDER_COUNTS: dict[str, Callable[[float], Prepare]] = {
