@@ -1,0 +1,228 @@
+"""Suite files: what is run, as checked values."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dicecast.errors import SuiteError, did_you_mean
+from dicecast.registry import explain
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+class _Table(BaseModel):
+    # Strict, but for a list where a tuple is meant: TOML has lists alone.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Part(_Table):
+    """A plug-in with its settings; every key but ``name`` and ``label`` is a setting.
+
+    Attributes:
+        name: The registered name.
+        label: What the leaderboard calls it; the name where empty, so that one estimator can be in
+            a suite twice with different settings.
+        settings: Values for the plug-in's fields.
+    """
+
+    name: str
+    label: Name | Literal[""] = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or "settings" in table:
+            return table
+        kept = {key: value for key, value in table.items() if key in ("name", "label")}
+        return kept | {"settings": {k: v for k, v in table.items() if k not in kept}}
+
+    @property
+    def title(self) -> str:
+        """The label, or the name."""
+        return self.label or self.name
+
+
+class Training(_Table):
+    """The ``[training]`` table; see ``dicecast.training.trainer.Schedule``."""
+
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    patience: int = Field(10, ge=0)
+    augment: bool = True
+
+
+class Compute(_Table):
+    """The ``[compute]`` table: how the numbers are computed, not which."""
+
+    accelerate: Literal["auto", "xla", "none"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    sampling_batch_size: int = Field(32, ge=1)
+
+
+class Bootstrap(_Table):
+    """The ``[bootstrap]`` table: the leaderboard's intervals."""
+
+    resamples: int = Field(1000, ge=100)
+    seed: int = Field(0, ge=0)
+    level: float = Field(0.95, gt=0, lt=1)
+
+
+class Suite(_Table):
+    """A benchmark: one dataset, one backbone, estimators, heads and seeds.
+
+    Attributes:
+        name: The folder of its results.
+        description: One line for people.
+        image_size: Height and width to which all images are resized, in pixels.
+        failure_threshold: A segmentation whose Dice is below this has failed.
+        seeds: Every estimator is run once under each.
+        dataset: The dataset and its settings.
+        backbone: The segmentation network and its settings.
+        training: How backbones are trained.
+        compute: Precision and compilation.
+        bootstrap: The intervals of the leaderboard.
+        estimators: In the order in which they are run.
+        heads: Quality heads, fitted for each estimator.
+    """
+
+    name: Name
+    description: str = ""
+    image_size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
+        (64, 64), strict=False
+    )
+    failure_threshold: float = Field(0.8, gt=0, le=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+        (0, 1, 2), min_length=1, strict=False
+    )
+    dataset: Part
+    backbone: Part = Part(name="unet")
+    training: Training = Training()
+    compute: Compute = Compute()
+    bootstrap: Bootstrap = Bootstrap()
+    estimators: tuple[Part, ...] = Field(min_length=1, strict=False)
+    heads: tuple[Part, ...] = Field((), strict=False)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Suite:
+        for kind, parts in (("estimators", self.estimators), ("seeds", self.seeds)):
+            titles = [p.title if isinstance(p, Part) else p for p in parts]
+            twice = {t for t in titles if titles.count(t) > 1}
+            if twice:
+                raise ValueError(
+                    f"{kind} has {', '.join(map(str, sorted(twice)))} twice; "
+                    "give one of them another label"
+                )
+        return self
+
+    def with_estimators(self, titles: Sequence[str]) -> Suite:
+        """Return the suite with the named estimators alone; unknown ones are added by name.
+
+        So an estimator of a plug-in file needs no edit of the suite.
+        """
+        by_title = {part.title: part for part in self.estimators}
+        parts = tuple(by_title.get(title) or Part(name=title) for title in titles)
+        return self.model_copy(update={"estimators": parts})
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Return the suites inside the package by name."""
+    folder = Path(str(files("dicecast") / "suites"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_suite(name_or_path: str, changes: Iterable[str] = ()) -> Suite:
+    """Read a shipped suite by its name, or a TOML file, with ``key=value`` changes.
+
+    Args:
+        name_or_path: ``quickstart`` or ``path/to/suite.toml``.
+        changes: Such as ``training.epochs=5`` or ``estimators.mc_dropout.draws=50``.
+
+    Raises:
+        SuiteError: No such suite, no TOML, an unknown key or a wrong value.
+    """
+    path = _find(name_or_path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"The suite {path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
+    for change in changes:
+        _apply(table, change)
+    _check_keys(table, Suite, str(path))
+    try:
+        return Suite.model_validate(table)
+    except ValidationError as error:
+        raise SuiteError(f"The suite {path} is not valid: {explain(error)}") from error
+
+
+def _find(name_or_path: str) -> Path:
+    shipped = shipped_suites()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise SuiteError(f"There is no suite file {path}. Give the path of a TOML file.")
+        return path
+    raise SuiteError(
+        f"There is no suite '{name_or_path}'. {did_you_mean(name_or_path, shipped)} "
+        "A suite of your own is given as the path of a .toml file."
+    )
+
+
+def _check_keys(table: dict[str, Any], model: type[BaseModel], place: str) -> None:
+    """Name unknown keys with their nearest known one, which pydantic does not do."""
+    for key, value in table.items():
+        if key not in model.model_fields:
+            raise SuiteError(
+                f"{place}: unknown key '{key}'. {did_you_mean(key, model.model_fields)}"
+            )
+        inner = model.model_fields[key].annotation
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, _Table):
+            if inner is not Part:
+                _check_keys(value, inner, f"{place}: [{key}]")
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    """Set one ``a.b.c=value`` in the raw table; a list of tables is entered by label or name."""
+    key, equals, text = change.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        raise SuiteError(f"--set takes key=value, such as training.epochs=5; got '{change}'.")
+    place: Any = table
+    for step in steps[:-1]:
+        place = _enter(place, step, change)
+    if not isinstance(place, dict):
+        raise SuiteError(f"--set {change}: '{steps[-2]}' is a value, it has no keys.")
+    place[steps[-1]] = _parse(text.strip())
+
+
+def _enter(place: Any, step: str, change: str) -> Any:
+    if isinstance(place, list):
+        named = {str(p.get("label") or p.get("name")): p for p in place if isinstance(p, dict)}
+        if step not in named:
+            raise SuiteError(f"--set {change}: there is no '{step}'. {did_you_mean(step, named)}")
+        return named[step]
+    if not isinstance(place, dict):
+        raise SuiteError(f"--set {change}: '{step}' lies below a value, which has no keys.")
+    return place.setdefault(step, {})
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        # A bare word is meant as text: --set compute.precision=bfloat16.
+        if re.fullmatch(r"[\w./ +-]*", text):
+            return text
+        raise SuiteError(f"--set: '{text}' is neither a TOML value nor a plain word.") from None
