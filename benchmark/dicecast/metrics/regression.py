@@ -63,4 +63,6 @@ def r2(estimate: Floats, quality: Floats) -> float:
     if len(quality) < 2 or np.ptp(quality) == 0:
         return float("nan")
     residual = np.square(estimate - quality).sum()
-    return float(1.0 - residual / np.square(quality - quality.mean()).sum())
+    total = np.square(quality - quality.mean()).sum()
+    # Squares of minute differences vanish.
+    return float(1.0 - residual / total) if total > 0 else float("nan")

@@ -108,7 +108,7 @@ def naurc(quality: Order, counts: Floats) -> Statistic:
     """Prepare the area's place between a random (0) and a perfect (1) ranking."""
     area = aurc(quality, counts)
     random = area(Order.of(np.zeros_like(quality.score)))
-    room = np.where(_constant(quality, counts), 0.0, random - area(quality))
+    room = np.where(_constant(quality, counts), 0.0, np.maximum(random - area(quality), 0.0))
     return lambda score: divide(random - area(score), room)
 
 

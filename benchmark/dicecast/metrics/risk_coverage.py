@@ -113,8 +113,9 @@ def naurc(score: Floats, quality: Floats) -> float:
     """
     if len(quality) < 2 or np.ptp(quality) == 0:
         return float("nan")
-    random = aurc(np.zeros_like(quality), quality)
-    return (random - aurc(score, quality)) / (random - aurc(quality, quality))
+    random, best = aurc(np.zeros_like(quality), quality), aurc(quality, quality)
+    # Unequal risks may still differ too little for their areas to differ.
+    return (random - aurc(score, quality)) / (random - best) if best < random else float("nan")
 
 
 def augrc(score: Floats, quality: Floats) -> float:
