@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from dicecast import register_head
-from dicecast.heads.columns import FittedColumns, all_columns, fit_columns
+from dicecast.heads.columns import FittedColumns, all_columns, check_forest, fit_columns
 from dicecast.heads.contract import Examples
-from pydantic import Field
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -27,12 +25,15 @@ class Forest:
     Cost: about a second for some hundred cases.
 
     Attributes:
-        num_trees: Trees of the forest.
-        min_samples_leaf: Least number of cases in a leaf.
+        num_trees: Trees of the forest, at least 1.
+        min_samples_leaf: Least number of cases in a leaf, at least 1.
     """
 
-    num_trees: Annotated[int, Field(ge=1)] = 200
-    min_samples_leaf: Annotated[int, Field(ge=1)] = 2
+    num_trees: int = 200
+    min_samples_leaf: int = 2
+
+    def __post_init__(self) -> None:
+        check_forest("forest", self.num_trees, self.min_samples_leaf)
 
     @property
     def score_name(self) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
 
 from dicecast import register_head
-from dicecast.heads.columns import SHAPE_PREFIX, FittedColumns, fit_columns
+from dicecast.heads.columns import SHAPE_PREFIX, FittedColumns, check_forest, fit_columns
 from dicecast.heads.contract import Examples
-from pydantic import Field
 from sklearn.ensemble import RandomForestRegressor
 
 _VOLUME = re.compile(r"(foreground|class_\d+)_fraction")
@@ -29,12 +27,15 @@ class Volume:
     Cost: well under a second for some hundred cases.
 
     Attributes:
-        num_trees: Trees of the forest.
-        min_samples_leaf: Least number of cases in a leaf.
+        num_trees: Trees of the forest, at least 1.
+        min_samples_leaf: Least number of cases in a leaf, at least 1.
     """
 
-    num_trees: Annotated[int, Field(ge=1)] = 100
-    min_samples_leaf: Annotated[int, Field(ge=1)] = 10
+    num_trees: int = 100
+    min_samples_leaf: int = 10
+
+    def __post_init__(self) -> None:
+        check_forest("volume", self.num_trees, self.min_samples_leaf)
 
     @property
     def score_name(self) -> str:

@@ -88,3 +88,16 @@ def fit_columns(examples: Examples, columns: Sequence[str], regressor: Regressor
         raise DicecastError("A regression needs at least one column of scores or shape; got none.")
     regressor.fit(column_matrix(examples.evidence, columns), examples.quality)
     return FittedColumns(tuple(columns), regressor)
+
+
+def check_forest(head: str, num_trees: int, min_samples_leaf: int) -> None:
+    """Check the settings of a head that is a random forest.
+
+    Raises:
+        DicecastError: A setting is below 1.
+    """
+    if num_trees < 1 or min_samples_leaf < 1:
+        raise DicecastError(
+            f"{head} needs at least 1 tree and 1 case a leaf; "
+            f"got num_trees = {num_trees}, min_samples_leaf = {min_samples_leaf}."
+        )
