@@ -117,7 +117,9 @@ def _complete(
     parts: Mapping[str, Mapping[str, Path]], table: pd.DataFrame, excluded: set[str]
 ) -> dict[str, CaseFiles]:
     """Return the files of every case that is not excluded."""
-    kept = {name: {s: p for s, p in part.items() if s not in excluded} for name, part in parts.items()}
+    kept = {
+        name: {s: p for s, p in part.items() if s not in excluded} for name, part in parts.items()
+    }
     check_complete({**kept, "meta.csv": set(table["stem"])})
     images, masks, *raters = kept.values()
     return {

@@ -105,10 +105,12 @@ def assemble(
     return SegmentationData(
         description.name,
         description.classes,
-        *(_cases(table, pixels, table["role"] == role) for role in ROLES[:-1]),
-        test,
-        description.citation,
-        description.terms,
+        train=_cases(table, pixels, table["role"] == "train"),
+        validation=_cases(table, pixels, table["role"] == "validation"),
+        quality=_cases(table, pixels, table["role"] == "quality"),
+        test=test,
+        citation=description.citation,
+        terms=description.terms,
     )
 
 

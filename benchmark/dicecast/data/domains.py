@@ -41,8 +41,7 @@ def check_domains(domains: Sequence[Domain]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SuiteError(
-            f"Domains must have different names; got {', '.join(twice)} more than once. "
-            "Rename one."
+            f"Domains must have different names; got {', '.join(twice)} more than once. Rename one."
         )
 
 
@@ -73,9 +72,7 @@ def leave_out(table: pd.DataFrame, exclude: str) -> pd.DataFrame:
     return table[~matches(exclude, table)].reset_index(drop=True)
 
 
-def hold_out(
-    table: pd.DataFrame, roles: Sequence[str], domains: Sequence[Domain]
-) -> pd.DataFrame:
+def hold_out(table: pd.DataFrame, roles: Sequence[str], domains: Sequence[Domain]) -> pd.DataFrame:
     """Return the table with the columns ``role`` and ``domain``.
 
     Args:

@@ -87,7 +87,8 @@ class _Parsed:
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
         raise SuiteError(
-            f"The expression {self.text!r} cannot be used: in `{self.show(node)}`, {why}. {_GRAMMAR}"
+            f"The expression {self.text!r} cannot be used: in `{self.show(node)}`, {why}. "
+            f"{_GRAMMAR}"
         )
 
 
@@ -97,7 +98,7 @@ class _Operand:
 
     kind: str
     """``number``, ``text``, or ``nothing`` for a column without a single value."""
-    values: Any
+    content: Any
     missing: NDArray[np.bool_] | bool = False
 
 
@@ -140,7 +141,7 @@ class _Evaluator:
         self.same_kind(node, first, second)
         if "nothing" in {first.kind, second.kind}:
             return self.spread(False)
-        result = _SYMBOLS[type(sign)](first.values, second.values)
+        result = _SYMBOLS[type(sign)](first.content, second.content)
         return self.spread(result & ~_either(first.missing, second.missing))
 
     def membership(
@@ -156,7 +157,7 @@ class _Evaluator:
             self.same_kind(node, first, option)
             if first.kind == "nothing":
                 continue
-            found = found | (first.values == option.values)
+            found = found | (first.content == option.content)
         wanted = ~found if isinstance(sign, ast.NotIn) else found
         return self.spread(wanted & ~_either(first.missing, False))
 
@@ -192,22 +193,20 @@ class _Evaluator:
     def flag(self, node: ast.Name) -> NDArray[np.bool_]:
         """Return a column of truth values that stands alone."""
         column = self.column(node)
-        if not set(np.unique(column.values[~np.asarray(column.missing)])) <= {False, True}:
+        if not set(np.unique(column.content[~np.asarray(column.missing)])) <= {False, True}:
             self.parsed.refuse(node, "a column alone must hold truth values; compare it")
-        return self.spread((column.values == 1) & ~np.asarray(column.missing))
+        return self.spread((column.content == 1) & ~np.asarray(column.missing))
 
     def same_kind(self, node: ast.expr, first: _Operand, second: _Operand) -> None:
         if len({first.kind, second.kind} - {"nothing"}) > 1:
             self.parsed.refuse(node, f"{first.kind} is compared with {second.kind}")
 
-    def spread(self, result: Any) -> NDArray[np.bool_]:
+    def spread(self, result: NDArray[np.bool_] | bool) -> NDArray[np.bool_]:
         """Return one truth value a row, also where constants alone were compared."""
         return np.array(np.broadcast_to(np.asarray(result, dtype=bool), (len(self.table),)))
 
 
-def _either(
-    first: NDArray[np.bool_] | bool, second: NDArray[np.bool_] | bool
-) -> NDArray[np.bool_]:
+def _either(first: NDArray[np.bool_] | bool, second: NDArray[np.bool_] | bool) -> NDArray[np.bool_]:
     return np.logical_or(first, second)
 
 

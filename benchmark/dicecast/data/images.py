@@ -100,25 +100,27 @@ def resize_mask(
     """
     if mask.shape == size:
         return mask
-    rows = _overlaps(mask.shape[0], size[0])
-    columns = _overlaps(mask.shape[1], size[1]).T.astype(np.float64)
-    winner = np.zeros(size, np.uint8)
-    most = np.full(size, -1.0)
-    for index in range(num_classes):
-        # Each sum stays below 2**24, then 2**53: exact in float32, then in float64.
-        votes = (rows @ (mask == index).astype(np.float32)).astype(np.float64) @ columns
-        winner[votes > most] = index
-        most = np.maximum(most, votes)
-    return winner
+    votes = np.empty((num_classes, *size), np.int64)
+    for index in range(1, num_classes):
+        rows = _covered((mask == index).view(np.uint8), size[0])
+        votes[index] = _covered(np.ascontiguousarray(rows.T), size[1]).T
+    votes[0] = mask.size - votes[1:].sum(axis=0)
+    return votes.argmax(axis=0).astype(np.uint8)
 
 
-def _overlaps(old: int, new: int) -> NDArray[np.float32]:
-    """Return ``(new, old)`` lengths of overlap, where an old pixel is ``new`` units long."""
-    old_edges = np.arange(old + 1) * new
-    new_edges = np.arange(new + 1)[:, None] * old
-    ends = np.minimum(old_edges[1:], new_edges[1:])
-    starts = np.maximum(old_edges[:-1], new_edges[:-1])
-    return np.maximum(ends - starts, 0).astype(np.float32)
+def _covered(values: NDArray[Any], new: int) -> NDArray[np.int64]:
+    """Return the sum under each of ``new`` equal parts of the first axis, times ``new``.
+
+    Whole pixels first, then the pixel that each edge cuts moves its share across: no matrix
+    product, since those of several threads wait for each other.
+    """
+    old = len(values)
+    whole, rest = np.divmod(np.arange(new + 1) * old, new)
+    sums: NDArray[np.int64] = np.add.reduceat(values, whole[:-1], axis=0, dtype=np.int64)
+    sums[np.diff(whole) == 0] = 0
+    cut = values[np.minimum(whole, old - 1)] * rest[:, None]
+    covered: NDArray[np.int64] = sums * new + np.diff(cut, axis=0)
+    return covered
 
 
 @contextmanager
@@ -190,9 +192,7 @@ def _one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
     return values
 
 
-def _undeclared(
-    path: Path, mask: NDArray[np.uint8], classes: Mapping[int, int]
-) -> DatasetError:
+def _undeclared(path: Path, mask: NDArray[np.uint8], classes: Mapping[int, int]) -> DatasetError:
     values = _one_channel(np.asarray(_decode(path)), path)
     found, counts = np.unique(values[mask == _UNDECLARED], return_counts=True)
     strangers = [f"{value} ({count} pixels)" for value, count in zip(found, counts, strict=True)]

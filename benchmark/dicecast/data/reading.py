@@ -132,5 +132,5 @@ def is_plain_resize(first: tuple[int, int], second: tuple[int, int]) -> bool:
 
 def _fingerprint(image: NDArray[np.uint8]) -> str:
     digest = hashlib.sha256(repr(image.shape).encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dicecast.data.problems import listed
@@ -53,9 +54,8 @@ def _check_stems(table: pd.DataFrame, path: Path) -> None:
             f"{listed(repr(stem) for stem in twice)}. Remove all but one row of each."
         )
     for column in ("stem", "group"):
-        empty = [] if column not in table.columns else table.index[table[column] == ""]
-        if len(empty):
-            lines = listed(str(row + 2) for row in empty)
+        if column in table.columns and (table[column] == "").any():
+            lines = listed(str(row + 2) for row in np.flatnonzero(table[column] == ""))
             raise DatasetError(
                 f"{path} must give every case a {column}; lines {lines} have none. Fill them in; "
                 "a case without known relatives is a group of its own."
