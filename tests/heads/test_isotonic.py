@@ -34,9 +34,13 @@ def test_chooses_the_score_of_highest_rank_correlation(head_of, examples):
 
 
 def test_a_score_undefined_for_a_case_is_not_chosen(head_of, examples, rescored):
-    quality = examples.quality
-    partial = np.where(np.arange(60) == 3, np.nan, quality)
-    given = rescored(examples, partial=partial, rough=np.round(quality, 1))
+    quality, third = examples.quality, np.arange(60) == 3
+    given = rescored(
+        examples,
+        infinite=np.where(quality == quality.min(), -np.inf, quality),
+        partial=np.where(third, np.nan, quality),
+        rough=np.round(quality, 1),
+    )
     assert head_of("isotonic").fit(given, seed=0).score == "rough"
 
 
@@ -50,6 +54,15 @@ def test_a_score_that_ranks_backwards_is_no_better_than_the_mean(head_of, exampl
     fitted = head_of("isotonic").fit(rescored(examples, backwards=-examples.quality), seed=0)
     predicted = fitted.predict(rescored(examples, backwards=-examples.quality).evidence)
     np.testing.assert_allclose(predicted, examples.quality.mean())
+
+
+def test_a_strong_backwards_ranking_is_not_preferred_to_a_weak_forwards_one(
+    head_of, examples, rescored
+):
+    given = rescored(
+        examples, backwards=-examples.quality, weak=examples.evidence.scores[NAMED].to_numpy()
+    )
+    assert head_of("isotonic").fit(given, seed=0).score == "weak"
 
 
 def test_no_score_to_choose_is_an_error(head_of, examples, rescored):

@@ -128,6 +128,11 @@ def test_above_threshold_is_not_monotone_when_further_pixels_pass():
     assert aggregate("above_threshold", maps + 0.1, masks) == pytest.approx(0.725)
 
 
+def test_a_pixel_at_the_threshold_passes():
+    maps, masks = np.array([[[0.5, 0.25]]], dtype=np.float32), np.zeros((1, 1, 2), np.uint8)
+    assert aggregate("above_threshold", maps, masks, 0.5) == 0.5
+
+
 def test_nothing_above_the_threshold_is_0(maps, masks):
     np.testing.assert_array_equal(aggregate("above_threshold", maps, masks, 2.0), 0.0)
 
