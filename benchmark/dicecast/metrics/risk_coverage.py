@@ -90,7 +90,9 @@ def e_aurc(score: Floats, quality: Floats) -> float:
     Arguments are those of :func:`aurc`.
 
     Returns:
-        A value >= 0 up to rounding, 0 for a perfect ranking; NaN below two cases.
+        0 for a perfect ranking, above 0 for any other without ties. A score with many ties can
+        fall below 0, since the trapezoid is too low across a wide tie; ``augrc`` is exact there.
+        NaN below two cases.
 
     Source:
         Geifman et al. 2019, with the optimum integrated like the score, not in closed form.
@@ -105,7 +107,8 @@ def naurc(score: Floats, quality: Floats) -> float:
 
     Returns:
         ``(mean risk - AURC) / (mean risk - best AURC)``: 1 for a perfect ranking, 0 for a
-        constant score, negative for worse. NaN where all risks are equal or below two cases.
+        constant score, negative for worse; above 1 where ``e_aurc`` is below 0. NaN where all
+        risks are equal or below two cases.
 
     Source:
         Zenk et al. 2025, "Comparative benchmarking of failure detection methods in medical

@@ -79,7 +79,6 @@ def metric_under(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(fill, range(0, len(counts), _BLOCK)))
-    result[:, counts.sum(axis=1) == 0] = np.nan
     return result
 
 
@@ -118,7 +117,8 @@ def mae_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
 def _families(scores: Floats, quality: Floats) -> list[tuple[Order, dict[int, Order]]]:
     """Bring rows of one quality together, so that its ranks are computed once a resample."""
     families: dict[bytes, tuple[Order, dict[int, Order]]] = {}
-    for row in np.flatnonzero(~np.isnan(scores).any(axis=1)).tolist():
+    defined = ~np.isnan(scores).any(axis=1) & (scores.shape[1] > 0)
+    for row in np.flatnonzero(defined).tolist():
         key = quality[row].tobytes()
         if key not in families:
             families[key] = (Order.of(quality[row]), {})

@@ -1,0 +1,130 @@
+"""What must hold for any sample at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dicecast.metrics import correlation, discrimination, regression, risk_coverage
+from dicecast.metrics.catalogue import METRICS
+from dicecast.metrics.evaluate import evaluate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+FEW = st.integers(0, 6).map(lambda number: number / 6)
+"""Few values, so that ties are the rule."""
+
+
+@st.composite
+def samples(draw, quality=FEW, least=2):
+    """A score and a quality, tied or not."""
+    size = draw(st.integers(least, 25))
+    score = draw(_numbers(size))
+    return score, np.array(draw(st.lists(quality, min_size=size, max_size=size)))
+
+
+def _numbers(size):
+    tied = st.lists(FEW, min_size=size, max_size=size)
+    free = st.lists(st.floats(-1e3, 1e3), min_size=size, max_size=size)
+    return st.one_of(tied, free).map(np.array)
+
+
+def defined(values):
+    return {name: value for name, value in values.items() if not np.isnan(value)}
+
+
+@given(samples(quality=st.sampled_from([0.0, 1.0])))
+def test_augrc_of_binary_risk_is_a_function_of_auroc(sample):
+    score, quality = sample
+    failing = float(np.mean(quality < 0.5))
+    auroc = discrimination.failure_auroc(score, quality, 0.5)
+    if np.isnan(auroc):
+        assert failing in (0.0, 1.0)
+        auroc = 0.5  # its factor is 0
+    expected = (1 - auroc) * failing * (1 - failing) + failing**2 / 2
+    assert risk_coverage.augrc(score, quality) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=60)
+@given(samples(quality=st.floats(0, 1), least=0), st.randoms(use_true_random=False))
+def test_no_metric_depends_on_the_order_of_the_cases(sample, random):
+    score, quality = sample
+    shuffled = random.sample(range(len(score)), len(score))
+    before = evaluate(score, quality, 0.5, predicts_quality=True)
+    after = evaluate(score[shuffled], quality[shuffled], 0.5, predicts_quality=True)
+    assert before.reasons == after.reasons
+    assert defined(before.values) == pytest.approx(defined(after.values), rel=1e-9, abs=1e-12)
+    exact = ["spearman", "kendall", "failure_auroc", "aurc", "e_aurc", "naurc", "augrc"]
+    assert [repr(before.values[name]) for name in exact] == [
+        repr(after.values[name]) for name in exact
+    ]
+
+
+@settings(max_examples=60)
+@given(samples())
+def test_ranking_metrics_see_only_the_order_of_the_score(sample):
+    score, quality = sample
+    ranked = np.unique(score, return_inverse=True)[1].astype(float)
+    before = evaluate(score, quality, 0.5, predicts_quality=False)
+    after = evaluate(ranked, quality, 0.5, predicts_quality=False)
+    for name in METRICS.keys() - {"pearson", "mae", "rmse", "r2"}:
+        assert before.values[name] == pytest.approx(after.values[name], abs=1e-12, nan_ok=True)
+
+
+@given(samples())
+def test_r2_is_at_most_the_squared_correlation(sample):
+    score, quality = sample
+    explained, correlated = regression.r2(score, quality), correlation.pearson(score, quality)
+    if not np.isnan(explained):
+        assert explained <= (0.0 if np.isnan(correlated) else correlated**2) + 1e-9
+
+
+@given(samples())
+def test_turning_the_score_round_turns_the_metrics_round(sample):
+    score, quality = sample
+    for metric in (correlation.spearman, correlation.pearson, correlation.kendall):
+        assert metric(-score, quality) == pytest.approx(
+            -metric(score, quality), abs=1e-12, nan_ok=True
+        )
+    assert discrimination.failure_auroc(-score, quality, 0.5) == pytest.approx(
+        1 - discrimination.failure_auroc(score, quality, 0.5), abs=1e-12, nan_ok=True
+    )
+
+
+@given(samples(quality=st.floats(0, 1)))
+def test_ranges_and_the_perfect_ranking(sample):
+    score, quality = sample
+    values = evaluate(score, quality, 0.5, predicts_quality=True).values
+    unit = ["failure_auroc", "average_precision_failure", "average_precision_success"]
+    for name in [*unit, "fpr_at_95_tpr", "aurc"]:
+        assert np.isnan(values[name]) or -1e-12 <= values[name] <= 1 + 1e-12
+    for name in ("spearman", "pearson", "kendall"):
+        assert np.isnan(values[name]) or abs(values[name]) <= 1 + 1e-12
+    assert -1e-12 <= values["augrc"] <= 0.5 + 1e-12
+    if len(set(score)) == len(score):
+        assert values["e_aurc"] >= -1e-12
+    assert np.isnan(values["rmse"]) or values["rmse"] >= values["mae"] - 1e-9
+    perfect = evaluate(quality, quality, 0.5, predicts_quality=True)
+    expected = {
+        "spearman": 1,
+        "pearson": 1,
+        "kendall": 1,
+        "failure_auroc": 1,
+        "e_aurc": 0,
+        "average_precision_failure": 1,
+        "average_precision_success": 1,
+        "fpr_at_95_tpr": 0,
+        "naurc": 1,
+        "mae": 0,
+        "rmse": 0,
+        "r2": 1,
+    }
+    for name, value in expected.items():
+        assert name in perfect.reasons or perfect.values[name] == pytest.approx(value, abs=1e-9)
+
+
+def test_the_trapezoid_flatters_ties_but_not_in_the_generalised_risk():
+    quality = np.array([1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    score = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    assert risk_coverage.e_aurc(score, quality) == pytest.approx(-0.07)
+    assert risk_coverage.naurc(score, quality) > 1
+    assert risk_coverage.augrc(score, quality) > risk_coverage.augrc(quality, quality)

@@ -1,0 +1,147 @@
+"""A metric under counts is the plain metric of the cases repeated as often as counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dicecast.metrics import under_counts
+from dicecast.metrics.bootstrap import resample_counts
+from dicecast.metrics.catalogue import METRICS, Sample
+from dicecast.metrics.under_counts import UNDER_COUNTS, metric_under
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+THRESHOLD = 0.6
+
+
+def repeated(name, scores, quality, counts):
+    """Compute the metric of every row in every resample with the cases written out."""
+    quality = np.broadcast_to(quality, scores.shape)
+    return np.array(
+        [
+            [
+                METRICS[name].compute(
+                    Sample(np.repeat(score, count), np.repeat(truth, count), THRESHOLD, True)
+                )
+                for count in counts
+            ]
+            for score, truth in zip(scores, quality, strict=True)
+        ]
+    )
+
+
+def rows(cases, decimals):
+    """Return three rows of scores and of qualities, the first two rows of one quality."""
+    generator = np.random.default_rng(5)
+    quality = generator.beta(4.0, 2.0, size=(3, cases)).round(decimals)
+    quality[1] = quality[0]
+    return (quality + generator.normal(scale=0.2, size=(3, cases))).round(decimals), quality
+
+
+@pytest.mark.parametrize("decimals", [1, 12], ids=["tied", "distinct"])
+@pytest.mark.parametrize("name", UNDER_COUNTS)
+def test_equals_the_repeated_cases(name, decimals):
+    scores, quality = rows(40, decimals)
+    counts = resample_counts([f"patient {case // 3}" for case in range(40)], 150, seed=0)
+    ours = metric_under(name, scores, quality, counts, THRESHOLD)
+    np.testing.assert_allclose(ours, repeated(name, scores, quality, counts), rtol=0, atol=1e-9)
+    assert np.isfinite(ours).all()
+
+
+@st.composite
+def small_tables(draw):
+    """Tables so small that resamples are often constant, of one class, of one case, or empty."""
+    cases = draw(st.integers(1, 6))
+    values = st.sampled_from([0.0, 0.3, 0.6, 0.9, 1.0])
+    table = st.lists(values, min_size=cases, max_size=cases)
+    counts = st.lists(st.integers(0, 3), min_size=cases, max_size=cases)
+    many = st.lists(counts, min_size=1, max_size=5)
+    return np.array([draw(table), draw(table)]), np.array(draw(table)), np.array(draw(many))
+
+
+@settings(max_examples=80)
+@given(small_tables())
+def test_equals_the_repeated_cases_where_they_are_degenerate(table):
+    scores, quality, counts = table
+    for name in UNDER_COUNTS:
+        np.testing.assert_allclose(
+            metric_under(name, scores, quality, counts, THRESHOLD),
+            repeated(name, scores, quality, counts),
+            rtol=0,
+            atol=1e-9,
+            err_msg=name,
+        )
+
+
+def test_pearson_stays_exact_where_an_outlier_is_not_drawn():
+    generator = np.random.default_rng(0)
+    scores, quality = generator.random((1, 30)), generator.random(30)
+    scores[0, 0] = 1e5
+    counts = resample_counts([str(case) for case in range(30)], 100, seed=0)
+    assert (counts[:, 0] == 0).any()
+    np.testing.assert_allclose(
+        metric_under("pearson", scores, quality, counts),
+        repeated("pearson", scores, quality, counts),
+        rtol=0,
+        atol=1e-9,
+    )
+
+
+def test_named_functions_are_the_metrics_of_their_names():
+    scores, quality = rows(20, 1)
+    counts = resample_counts([str(case) for case in range(20)], 30, seed=0)
+    for name in ("spearman", "pearson", "aurc", "augrc", "mae"):
+        named = getattr(under_counts, f"{name}_under")(scores, quality, counts)
+        np.testing.assert_array_equal(named, metric_under(name, scores, quality, counts))
+    np.testing.assert_array_equal(
+        under_counts.failure_auroc_under(scores, quality, counts, 0.7),
+        metric_under("failure_auroc", scores, quality, counts, 0.7),
+    )
+
+
+@pytest.mark.parametrize("name", UNDER_COUNTS)
+def test_neither_threads_nor_blocks_nor_neighbours_change_a_bit(name, monkeypatch):
+    scores, quality = rows(30, 1)
+    counts = resample_counts([str(case) for case in range(30)], 90, seed=0)
+    together = metric_under(name, scores, quality, counts, THRESHOLD)
+    alone = metric_under(name, scores[2:], quality[2], counts, THRESHOLD)
+    np.testing.assert_array_equal(together[2:], alone)
+    monkeypatch.setattr(under_counts, "_THREADS", 1)
+    np.testing.assert_array_equal(metric_under(name, scores, quality, counts, THRESHOLD), together)
+    monkeypatch.setattr(under_counts, "_BLOCK", 7)
+    np.testing.assert_allclose(
+        metric_under(name, scores, quality, counts, THRESHOLD), together, rtol=0, atol=1e-13
+    )
+
+
+def test_a_score_undefined_for_a_case_is_undefined_in_every_resample():
+    scores, quality = rows(10, 1)
+    scores[1, 4] = np.nan
+    counts = resample_counts([str(case) for case in range(10)], 20, seed=0)
+    result = metric_under("augrc", scores, quality, counts)
+    assert np.isnan(result[1]).all()
+    assert np.isfinite(result[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("name", UNDER_COUNTS)
+def test_no_cases_and_no_rows(name):
+    empty = metric_under(name, np.zeros((2, 0)), np.zeros(0), np.zeros((3, 0), int), THRESHOLD)
+    assert empty.shape == (2, 3)
+    assert np.isnan(empty).all()
+    assert metric_under(name, np.zeros((0, 4)), np.zeros(4), np.ones((3, 4), int)).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "quality", "counts", "text"),
+    [
+        (np.zeros(3), np.zeros(3), np.ones((1, 3), int), "rows, cases"),
+        (np.zeros((2, 3)), np.zeros(2), np.ones((1, 3), int), "rows, cases"),
+        (np.zeros((2, 3)), np.zeros(3), np.ones((1, 4), int), "rows, cases"),
+        (np.full((1, 3), np.inf), np.zeros(3), np.ones((1, 3), int), "infinite"),
+        (np.zeros((1, 3)), np.full(3, np.nan), np.ones((1, 3), int), "finite"),
+    ],
+    ids=["scores", "quality", "counts", "infinite score", "undefined quality"],
+)
+def test_wrong_tables_are_refused(scores, quality, counts, text):
+    with pytest.raises(ValueError, match=text):
+        metric_under("spearman", scores, quality, counts)
