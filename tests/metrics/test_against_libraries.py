@@ -83,6 +83,15 @@ def test_fpr_at_95_tpr(sample):
     assert ours == pytest.approx(expected, abs=1e-9)
 
 
+def test_fpr_at_95_tpr_takes_the_point_at_exactly_95_percent():
+    # 19 of 20 successes lie above the only failure.
+    score, quality = np.arange(21.0), np.ones(21)
+    quality[1] = 0.0
+    assert discrimination.fpr_at_95_tpr(score, quality, 0.5) == 0.0
+    quality[[1, 2]] = 1.0, 0.0
+    assert discrimination.fpr_at_95_tpr(score, quality, 0.5) == 1.0
+
+
 def test_a_case_at_the_threshold_does_not_fail():
     score, quality = np.array([1.0, 2.0]), np.array([0.5, 0.9])
     assert np.isnan(discrimination.failure_auroc(score, quality, 0.5))

@@ -212,11 +212,20 @@ def test_directions_are_those_of_a_better_score():
         ([np.inf, 0.0], [0.1, 0.2], 0.5, "1 of 2 are infinite"),
         ([0.0, 0.0], [0.1, np.nan], 0.5, "1 of 2 are not"),
         ([0.0, 0.0], [0.1, 1.2], 0.5, r"in \[0, 1\]"),
+        ([0.0, 0.0], [-0.1, 0.2], 0.5, r"in \[0, 1\]"),
         ([0.0], [0.1, 0.2], 0.5, "shapes"),
         ([[0.0]], [[0.1]], 0.5, "shapes"),
         ([0.0, 0.0], [0.1, 0.2], NAN, "threshold"),
     ],
-    ids=["infinite", "quality NaN", "quality above 1", "lengths", "two axes", "threshold"],
+    ids=[
+        "infinite",
+        "quality NaN",
+        "quality above 1",
+        "quality below 0",
+        "lengths",
+        "two axes",
+        "threshold",
+    ],
 )
 def test_wrong_input_is_refused(score, quality, threshold, text):
     with pytest.raises(ValueError, match=text):

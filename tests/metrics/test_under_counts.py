@@ -7,6 +7,7 @@ import pytest
 from dicecast.metrics import under_counts
 from dicecast.metrics.bootstrap import resample_counts
 from dicecast.metrics.catalogue import METRICS, Sample
+from dicecast.metrics.tie_groups import running_sums
 from dicecast.metrics.under_counts import UNDER_COUNTS, metric_under
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,26 @@ def test_equals_the_repeated_cases_where_they_are_degenerate(table):
             atol=1e-9,
             err_msg=name,
         )
+
+
+@pytest.mark.parametrize("name", ["spearman", "pearson", "naurc"])
+def test_a_resample_of_equal_cases_is_constant_though_its_mean_is_rounded(name):
+    values = np.array([0.0, 0.1, 1.0])
+    counts = np.array([[0, 3, 0], [1, 3, 0]])
+    assert np.isnan(metric_under(name, values[np.newaxis], values, counts)).tolist() == [
+        [True, False]
+    ]
+
+
+@pytest.mark.parametrize("cases", [1, 19, 20, 21, 40, 41, 137])
+def test_running_sums_are_those_of_cumsum(cases):
+    generator = np.random.default_rng(cases)
+    values = generator.integers(0, 9, size=(cases, 5)).astype(float)
+    order = generator.permutation(cases)
+    sums = running_sums(order, values)
+    assert sums.shape == (cases + 1, 5)
+    assert not sums[0].any()
+    np.testing.assert_array_equal(sums[1:], np.cumsum(values[order], axis=0))
 
 
 def test_pearson_stays_exact_where_an_outlier_is_not_drawn():
