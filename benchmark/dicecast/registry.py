@@ -25,6 +25,10 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
 
+class BrokenPluginError(PluginError):
+    """A plug-in that is declared but raises when its file is imported."""
+
+
 @dataclass(frozen=True)
 class Declaration:
     """A plug-in that exists: its name, the first sentence of its docstring, and where it is."""
@@ -109,7 +113,7 @@ class Registry(Generic[T]):
             except PluginError:
                 raise
             except Exception as error:
-                raise PluginError(
+                raise BrokenPluginError(
                     f"The {self.kind} '{name}' ({declaration.origin}) fails to import: "
                     f"{type(error).__name__}: {error}"
                 ) from error
@@ -132,7 +136,7 @@ class Registry(Generic[T]):
                 raise PluginError(
                     f"The {self.kind} '{name}' has no setting '{key}'. {did_you_mean(key, known)}"
                 )
-        hints = get_type_hints(cls)
+        hints = get_type_hints(cls, include_extras=True)
         values = {}
         for key, value in fields.items():
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from dicecast.networks.backend import BACKEND, Tensor
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.store import Artifact, Store
+from dicecast.training.initial import initial_weights
 from dicecast.training.objective import Objective, SegmentationLoss
 from dicecast.training.trainer import Examples, Progress, Schedule, Task, Trained, Weights, train
 
@@ -89,7 +89,9 @@ class BackboneTrainer:
         store: Where trained weights are kept.
         precision: "float32" or "bfloat16" (computation; weights stay float32).
         accelerate: "auto", "xla" or "none".
+        on_start: Called with the number of images a training will see, before it begins.
         on_epoch: Called with a progress and the number of training images after each epoch.
+        used: The keys of all backbones handed out, in order.
     """
 
     data: FittingData
@@ -98,8 +100,8 @@ class BackboneTrainer:
     store: Store
     precision: str = "float32"
     accelerate: str = "auto"
+    on_start: Callable[[int], None] = lambda images: None
     on_epoch: Callable[[Progress, int], None] = lambda progress, images: None
-    trained: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
 
@@ -123,10 +125,10 @@ class BackboneTrainer:
         self.used.append(key)
 
         def make() -> Artifact:
-            self.trained.append(key)
+            self.on_start(schedule.epochs * len(self.data.train))
             result = train(
                 task,
-                self._initial_weights(architecture, seed),
+                initial_weights(lambda: self._network(architecture), seed),
                 (_examples(self.data.train), _examples(self.data.validation)),
                 schedule,
                 seed,
@@ -168,18 +170,13 @@ class BackboneTrainer:
     def _task(self, architecture: BackboneArchitecture, objective: Objective) -> Task:
         key = hash_of([architecture, objective])
         if key not in self._tasks:
-            network = self._network(architecture, seed=0)
+            network = self._network(architecture)
             self._tasks[key] = Task(network, objective, _dice_score, self.accelerate)
         return self._tasks[key]
 
-    def _network(self, architecture: BackboneArchitecture, seed: int) -> Any:
-        with _initialisers_seeded(seed), _precision(self.precision):
+    def _network(self, architecture: BackboneArchitecture) -> Any:
+        with _precision(self.precision):
             return architecture.build(self.data.image_shape, self.data.num_classes)
-
-    def _initial_weights(self, architecture: BackboneArchitecture, seed: int) -> Weights:
-        network = self._network(architecture, seed)
-        variables = (*network.trainable_variables, *network.non_trainable_variables)
-        return [np.asarray(ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def _examples(cases: Cases) -> Examples:
@@ -199,17 +196,6 @@ def _dice_score(outputs: dict[str, Tensor], targets: Tensor) -> Tensor:
     overlap = ops.sum(predicted * truth, axis=(1, 2))
     total = ops.sum(predicted, axis=(1, 2)) + ops.sum(truth, axis=(1, 2))
     return ops.mean(ops.where(total > 0, 2.0 * overlap / ops.maximum(total, 1.0), 1.0), axis=-1)
-
-
-@contextmanager
-def _initialisers_seeded(seed: int) -> Iterator[None]:
-    """Keras seeds each unseeded initialiser from ``random``; seed that, and put it back."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 @contextmanager

@@ -1,0 +1,5 @@
+"""``python -m dicecast``."""
+
+from dicecast.cli.main import main
+
+main()

@@ -1,0 +1,122 @@
+"""``dicecast run``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dicecast.leaderboard import build_leaderboard, print_leaderboard, write_leaderboard
+from dicecast.plugins import add_plugin_file, estimators
+from dicecast.errors import SuiteError, did_you_mean
+from dicecast.records import read_records
+from dicecast.suite import Suite, load_suite
+
+
+def run(  # noqa: PLR0913  one parameter an option
+    suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or path of a .toml file.")],
+    names: Annotated[
+        str, typer.Option("--estimators", help="Only these, by label, with commas between.")
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Only these seeds, with commas between.")] = "",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, for suites on files.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a value, e.g. --set training.epochs=5."),
+    ] = None,
+    store: Annotated[
+        Path, typer.Option(help="Where trained weights and predictions are kept.")
+    ] = Path(".dicecast"),
+    results: Annotated[Path, typer.Option(help="Where records and leaderboards go.")] = Path(
+        "results"
+    ),
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Python file with an estimator, head or dataset; its estimators run."),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option(help="Stop at the first failure, with its traceback.")
+    ] = False,
+) -> None:
+    """Run a suite: train, predict, fit heads, write records and the leaderboard.
+
+    What is in the store is not computed again, so a run that was interrupted goes on where it was.
+
+    Examples:
+
+      dicecast run quickstart
+
+      dicecast run isic2017-64 --data-root DIR --seeds 0 --estimators softmax,mc_dropout
+
+      dicecast run quickstart --plugin my_estimator.py
+    """
+    chosen = load_suite(suite, change or ())
+    added = [name for path in plugin or () for name in add_plugin_file(path).get("estimators", [])]
+    chosen = _chosen(chosen, names, seeds, added)
+    console = Console()
+    console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
+    failures = _run(chosen, store, results, data_root, console, debug)
+    table = build_leaderboard(read_records(results, chosen.name))
+    written = write_leaderboard(results, chosen.name)
+    print_leaderboard(table, console)
+    console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True)
+    for estimator, seed, head, message in failures:
+        what = f"{estimator} seed {seed}" + (f", head {head}" if head else "")
+        console.print(f"FAILED {what}: {message}", markup=False, highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _chosen(suite: Suite, names: str, seeds: str, added: list[str]) -> Suite:
+    if names:
+        suite = suite.with_estimators([name.strip() for name in names.split(",")])
+    missing = [name for name in added if name not in {p.title for p in suite.estimators}]
+    suite = suite.with_estimators([*(p.title for p in suite.estimators), *missing])
+    if seeds:
+        suite = suite.model_copy(update={"seeds": _seeds(seeds)})
+    known = estimators.declared()
+    for part in suite.estimators:
+        if part.name not in known:
+            raise SuiteError(
+                f"There is no estimator '{part.name}'. {did_you_mean(part.name, known)}"
+            )
+    return suite
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(seed) for seed in text.split(","))
+    except ValueError:
+        raise SuiteError(f"--seeds takes numbers with commas between; got '{text}'.") from None
+
+
+def _run(  # noqa: PLR0913
+    suite: Suite,
+    store: Path,
+    results: Path,
+    data_root: Path | None,
+    console: Console,
+    debug: bool,
+) -> list[tuple[str, int, str, str]]:
+    quiet_tensorflow()
+    with console.status("Loading TensorFlow and the data ..."):
+        from dicecast.cli.progress import reporter_for  # noqa: PLC0415
+        from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
+        from dicecast.store import Store  # noqa: PLC0415
+
+        prepared = SuiteRun(
+            suite, Store(store), results, data_root, reporter_for(console), debug
+        )
+    return prepared.run().items
+
+
+def quiet_tensorflow() -> None:
+    """Silence the start-up messages of TensorFlow, which say nothing about the run."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -1,0 +1,1 @@
+"""The harness: runs a suite stage by stage, from data to records."""

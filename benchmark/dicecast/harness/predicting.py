@@ -1,0 +1,212 @@
+"""The prediction stage: an estimator's draws become a table of scores, masks and one map a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.data.cases import Cases, FittingData, SegmentationData
+from dicecast.errors import PluginError
+from dicecast.estimation.contract import Predictive
+from dicecast.estimation.measures import MEASURES
+from dicecast.estimation.prediction import Prediction
+from dicecast.estimation.sampling import Sampler
+from dicecast.harness.reporting import Reporter
+from dicecast.heads.contract import Evidence, Examples
+from dicecast.metrics.quality import dice
+from dicecast.scores.agreement import AGREEMENT_SCORES, NEEDS_DRAWS, PROBABILITY_SCORES
+from dicecast.scores.mask_shape import mask_shape
+from dicecast.scores.score_cases import score_batch
+from dicecast.scores.threshold import ThresholdCalibration
+from dicecast.store import Artifact
+
+SCORE, SHAPE = "score:", "shape:"
+NOT_ITS_OWN = "the estimator's draws say nothing about uncertainty"
+
+
+@dataclass(frozen=True)
+class PredictedRole:
+    """One role as an estimator segmented it.
+
+    Attributes:
+        facts: One row a case: stem, group, domain, dice, dice/<class>, empty_truth,
+            empty_prediction.
+        evidence: What a head may see.
+    """
+
+    facts: pd.DataFrame
+    evidence: Evidence
+
+
+def predict_roles(
+    data: SegmentationData,
+    predictive: Predictive,
+    sampler: Sampler,
+    seed: int,
+    reporter: Reporter,
+) -> Artifact:
+    """Predict the quality role and every test set.
+
+    Returns:
+        Arrays ``mask`` (uint8) and ``uncertainty`` (float32), one a case, in the order of the table
+        ``cases``; thresholds and undefined scores in ``info``.
+
+    Raises:
+        PluginError: The estimator breaks its contract.
+    """
+    roles = [(role, cases) for role, cases in data.roles() if role not in ("train", "validation")]
+    total = len(data.validation) + sum(len(cases) for _, cases in roles)
+    reporter.stage("predict", total)
+
+    def predictions(cases: Cases) -> Iterator[Prediction]:
+        for prediction in sampler.predict(predictive, cases.images, seed):
+            yield prediction
+            reporter.advance(len(prediction.mask))
+
+    calibration = ThresholdCalibration()
+    for prediction in predictions(data.validation):
+        calibration.update(prediction)
+    thresholds = calibration.thresholds()
+    batches = [
+        _batch(role, cases, prediction, start, predictive, thresholds, data.classes)
+        for role, cases in roles
+        for start, prediction in _numbered(predictions(cases))
+    ]
+    return Artifact(
+        {
+            "mask": np.concatenate([batch.mask for batch in batches]),
+            "uncertainty": np.concatenate([batch.uncertainty for batch in batches]),
+        },
+        {"cases": pd.concat([batch.table for batch in batches], ignore_index=True)},
+        {
+            "thresholds": thresholds,
+            "undefined": undefined_scores(predictive),
+            "draws": predictive.num_draws,
+            "parameters": predictive.num_parameters,
+        },
+    )
+
+
+def undefined_scores(predictive: Predictive) -> dict[str, str]:
+    """Return the measures and scores that the predictive does not define, with the reason."""
+    if not predictive.measures_from_draws:
+        return dict.fromkeys((*MEASURES, *PROBABILITY_SCORES, *AGREEMENT_SCORES), NOT_ITS_OWN)
+    undefined = {
+        name: f"needs at least {measure.least_draws} draws"
+        for name, measure in MEASURES.items()
+        if predictive.num_draws < measure.least_draws
+    }
+    if predictive.num_draws < 2:
+        undefined |= dict.fromkeys(AGREEMENT_SCORES, NEEDS_DRAWS)
+    return undefined
+
+
+def predicted_role(
+    artifact: Artifact, role: str, cases: Cases, num_classes: int
+) -> PredictedRole:
+    """Return the part of a prediction artifact that is about one role."""
+    table = artifact.tables["cases"]
+    rows = np.flatnonzero(table["role"] == role)
+    table = table.iloc[rows].reset_index(drop=True)
+    if list(table["stem"]) != cases.stems:
+        raise AssertionError(f"the stored predictions of {role} are not those of its cases")
+    evidence = Evidence(
+        cases.images,
+        artifact.arrays["mask"][rows],
+        artifact.arrays["uncertainty"][rows],
+        _with_prefix(table, SCORE),
+        _with_prefix(table, SHAPE),
+        num_classes,
+    )
+    kept = [c for c in table.columns if not c.startswith((SCORE, SHAPE)) and c != "role"]
+    return PredictedRole(table[kept], evidence)
+
+
+def examples(role: PredictedRole, truth: Cases, data: FittingData) -> Examples:
+    """Return what heads are fitted on: predicted cases of the quality role with their truth."""
+    return Examples(
+        role.evidence,
+        role.facts["dice"].to_numpy(dtype=np.float64),
+        truth.masks,
+        [str(group) for group in truth.table["group"]],
+        data.train,
+    )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    table: pd.DataFrame
+    mask: NDArray[np.uint8]
+    uncertainty: NDArray[np.float32]
+
+
+def _batch(  # noqa: PLR0913  one call, and a class of these would be read nowhere else
+    role: str,
+    cases: Cases,
+    prediction: Prediction,
+    start: int,
+    predictive: Predictive,
+    thresholds: dict[str, float],
+    classes: tuple[str, ...],
+) -> _Batch:
+    rows = slice(start, start + len(prediction.mask))
+    scores = score_batch(prediction, thresholds)
+    if not predictive.measures_from_draws:
+        scores = scores.drop(columns=list(PROBABILITY_SCORES))
+    shape = mask_shape(prediction.mask, len(classes))
+    table = pd.concat(
+        [
+            _facts(role, cases, rows, prediction.mask, classes),
+            scores.add_prefix(SCORE),
+            shape.add_prefix(SHAPE),
+        ],
+        axis=1,
+    )
+    return _Batch(table, prediction.mask, _own_map(prediction, predictive))
+
+
+def _own_map(prediction: Prediction, predictive: Predictive) -> NDArray[np.float32]:
+    if predictive.own_map not in prediction.maps:
+        raise PluginError(
+            f"{type(predictive).__name__}.own_map is '{predictive.own_map}', which is neither one "
+            f"of its maps nor a measure it defines ({', '.join(prediction.maps)})."
+        )
+    return prediction.maps[predictive.own_map]
+
+
+def _facts(
+    role: str,
+    cases: Cases,
+    rows: slice,
+    mask: NDArray[np.uint8],
+    classes: tuple[str, ...],
+) -> pd.DataFrame:
+    truth = cases.masks[rows]
+    by_class = dice(mask, truth, len(classes))
+    facts = cases.table.iloc[rows][["stem", "group", "domain"]].astype(str).reset_index(drop=True)
+    facts.insert(0, "role", role)
+    facts["dice"] = by_class.mean(axis=1)
+    facts["empty_truth"] = ~truth.any(axis=(1, 2))
+    facts["empty_prediction"] = ~mask.any(axis=(1, 2))
+    if len(classes) > 2:
+        for index, name in enumerate(classes[1:]):
+            facts[f"dice/{name}"] = by_class[:, index]
+    return facts
+
+
+def _numbered(predictions: Iterator[Prediction]) -> Iterator[tuple[int, Prediction]]:
+    start = 0
+    for prediction in predictions:
+        yield start, prediction
+        start += len(prediction.mask)
+
+
+def _with_prefix(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    chosen = [column for column in table.columns if column.startswith(prefix)]
+    return table[chosen].rename(columns=lambda column: str(column).removeprefix(prefix))
+
+
