@@ -124,7 +124,7 @@ class _Evaluator:
     def comparison(self, node: ast.Compare) -> NDArray[np.bool_]:
         """Return the truth of a chain such as ``1 < a <= b``."""
         sides = [node.left, *node.comparators]
-        if not any(isinstance(side, ast.Name) for side in sides):
+        if not any(isinstance(part, ast.Name) for part in ast.walk(node)):
             self.parsed.refuse(node, "no column is compared")
         links = zip(sides, node.ops, sides[1:], strict=False)
         return reduce(np.logical_and, [self.link(node, *link) for link in links])

@@ -105,7 +105,8 @@ def resize_mask(
         rows = _covered((mask == index).view(np.uint8), size[0])
         votes[index] = _covered(np.ascontiguousarray(rows.T), size[1]).T
     votes[0] = mask.size - votes[1:].sum(axis=0)
-    return votes.argmax(axis=0).astype(np.uint8)
+    winner: NDArray[np.uint8] = votes.argmax(axis=0).astype(np.uint8)
+    return winner
 
 
 def _covered(values: NDArray[Any], new: int) -> NDArray[np.int64]:

@@ -28,19 +28,20 @@ def read_meta(path: Path, key: str = "stem") -> pd.DataFrame:
         DatasetError: The file cannot be read, lacks the key, or has a stem empty or twice.
     """
     try:
-        header = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
-        text = {name: str.strip for name in header if name.strip() in {key, *TEXT_COLUMNS}}
-        table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, converters=text)
+        table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True)
+        text = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path} must be a CSV file in UTF-8; {type(error).__name__}: {error}. Export it again."
         ) from error
-    table.columns = pd.Index([str(name).strip() for name in table.columns])
+    text.columns = table.columns = pd.Index([str(name).strip() for name in table.columns])
     if key not in table.columns:
         raise DatasetError(
             f"{path} must have a column '{key}', the names of the files without extension; it has "
             f"{', '.join(table.columns)}. {did_you_mean(key, table.columns)}"
         )
+    for column in {key, *TEXT_COLUMNS}.intersection(table.columns):
+        table[column] = text[column].str.strip()
     table = table.rename(columns={key: "stem"})
     _check_stems(table, path)
     return table
