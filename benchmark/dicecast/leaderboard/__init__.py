@@ -1,0 +1,1 @@
+"""Step 7: the leaderboard, a pure function of the records of a suite."""

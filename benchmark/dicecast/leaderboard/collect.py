@@ -1,0 +1,208 @@
+"""What the records of a suite hold, checked to belong together and laid out by domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.errors import DicecastError
+from dicecast.records import CASE_COLUMNS, Record
+
+Floats = NDArray[np.float64]
+
+IN_DISTRIBUTION = "in_distribution"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record in one domain.
+
+    Attributes:
+        estimator: Its label.
+        seed: Its seed.
+        quality: ``(cases,)``, the true Dice of each case.
+        scores: ``(scores, cases)``, one row for each of ``names``.
+        names: The scores that have a column.
+        predicts_quality: ``(scores,)``, whether each score estimates the Dice.
+        missing: Why, for each score without a column.
+        broken: Those of them whose head failed.
+        error: Why the run failed; empty where it did not.
+    """
+
+    estimator: str
+    seed: int
+    quality: Floats = field(default_factory=lambda: np.zeros(0))
+    scores: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    names: tuple[str, ...] = ()
+    predicts_quality: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    missing: dict[str, str] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """All runs on one test set.
+
+    Attributes:
+        name: The domain.
+        groups: ``(cases,)``, the group of each case, by stem.
+        runs: By estimator and seed.
+    """
+
+    name: str
+    groups: NDArray[np.str_]
+    runs: tuple[Run, ...]
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Return the records by estimator and seed.
+
+    Raises:
+        DicecastError: There is none, two are of one estimator and seed, or they do not belong in
+            one table: different suites, protocols, data, splits, thresholds or bootstraps.
+    """
+    ordered = sorted(records, key=lambda record: (record.sidecar.estimator, record.sidecar.seed))
+    if not ordered:
+        raise DicecastError("A leaderboard needs records; there is none. Run the suite first.")
+    titles = [_title(record) for record in ordered]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        raise DicecastError(
+            f"There must be one record for each estimator and seed, but {', '.join(twice)} is "
+            "there twice. Remove one of the two."
+        )
+    for what, value in _SHARED.items():
+        _check_shared(what, value, ordered)
+    return ordered
+
+
+def domains(records: Sequence[Record]) -> list[Domain]:
+    """Return the domains of checked records, in distribution first, cases in the order of stems.
+
+    A failed record is in every domain, with its error and no scores.
+
+    Raises:
+        DicecastError: Two records have different cases in a domain, or a table of cases is wrong.
+    """
+    tables = {_title(record): _checked_cases(record) for record in records if _succeeded(record)}
+    names = {name for table in tables.values() for name in table["domain"].unique()}
+    ordered = sorted(names or {IN_DISTRIBUTION}, key=lambda name: (name != IN_DISTRIBUTION, name))
+    return [_domain(name, records, tables) for name in ordered]
+
+
+def _succeeded(record: Record) -> bool:
+    return record.sidecar.status == "ok" and record.cases is not None
+
+
+def _title(record: Record) -> str:
+    return f"{record.sidecar.estimator}/seed-{record.sidecar.seed}"
+
+
+def _hash(key: str) -> Callable[[Record], object]:
+    return lambda record: record.sidecar.hashes.get(key) if _succeeded(record) else None
+
+
+_SHARED: dict[str, Callable[[Record], object]] = {
+    "suite": lambda record: record.sidecar.suite,
+    "protocol version": lambda record: record.sidecar.protocol_version,
+    "record format": lambda record: record.sidecar.schema_version,
+    "failure threshold": lambda record: record.sidecar.failure_threshold,
+    "bootstrap": lambda record: sorted(record.sidecar.bootstrap.items()),
+    "data hash": _hash("data"),
+    "split hash": _hash("split"),
+}
+"""What all records of a table must agree on; None, as of a run that failed early, is skipped."""
+
+
+def _check_shared(
+    what: str, value: Callable[[Record], object], records: Sequence[Record]
+) -> None:
+    holders: dict[str, list[str]] = {}
+    for record in records:
+        found = value(record)
+        if found is not None:
+            holders.setdefault(str(found), []).append(_title(record))
+    if len(holders) > 1:
+        lines = "\n".join(f"  {found}: {', '.join(held)}" for found, held in holders.items())
+        raise DicecastError(
+            f"The records of one leaderboard must have one {what}; these differ:\n{lines}\n"
+            "Run the outdated ones again, or remove them."
+        )
+
+
+def _checked_cases(record: Record) -> pd.DataFrame:
+    """Return the table by domain and stem.
+
+    Raises:
+        DicecastError: A column is missing, a case is there twice, or a number is out of range.
+    """
+    cases = record.cases
+    assert cases is not None
+    columns = [name for name, info in record.sidecar.scores.items() if info.undefined is None]
+    absent = [name for name in (*CASE_COLUMNS, *columns) if name not in cases]
+    if absent:
+        _refuse(record, f"has no column {', '.join(absent)}")
+    if cases.duplicated(["domain", "stem"]).any():
+        _refuse(record, "has a case twice")
+    if not cases["dice"].between(0.0, 1.0).all():
+        _refuse(record, "has a Dice that is not a number in [0, 1]")
+    infinite = [name for name in columns if np.isinf(cases[name].to_numpy(np.float64)).any()]
+    if infinite:
+        _refuse(record, f"has an infinite value of {', '.join(infinite)}")
+    return cases.sort_values(["domain", "stem"], kind="stable")
+
+
+def _refuse(record: Record, what: str) -> None:
+    raise DicecastError(f"The table of the record {_title(record)} {what}. Run it again.")
+
+
+def _domain(name: str, records: Sequence[Record], tables: dict[str, pd.DataFrame]) -> Domain:
+    groups = np.zeros(0, dtype=np.str_)
+    first: tuple[str, pd.DataFrame] | None = None
+    runs = []
+    for record in records:
+        title, sidecar = _title(record), record.sidecar
+        if title not in tables:
+            error = _one_line(sidecar.error or "it has no table of cases")
+            runs.append(Run(sidecar.estimator, sidecar.seed, error=error))
+            continue
+        cases = tables[title]
+        cases = cases[cases["domain"] == name]
+        held = cases[["stem", "group"]].astype(str).reset_index(drop=True)
+        if first is None:
+            first, groups = (title, held), held["group"].to_numpy(dtype=np.str_)
+        if not held.equals(first[1]):
+            raise DicecastError(
+                f"The records {first[0]} and {title} must have the same cases and groups in the "
+                f"domain '{name}', but theirs differ. Run the older one again."
+            )
+        runs.append(_run(record, cases))
+    return Domain(name, groups, tuple(runs))
+
+
+def _run(record: Record, cases: pd.DataFrame) -> Run:
+    infos = record.sidecar.scores
+    names = tuple(sorted(name for name, info in infos.items() if info.undefined is None))
+    return Run(
+        estimator=record.sidecar.estimator,
+        seed=record.sidecar.seed,
+        quality=cases["dice"].to_numpy(np.float64),
+        scores=np.ascontiguousarray(cases[list(names)].to_numpy(np.float64).T),
+        names=names,
+        predicts_quality=np.array([infos[name].predicts_quality for name in names], np.bool_),
+        missing={
+            name: _one_line(info.undefined)
+            for name, info in infos.items()
+            if info.undefined is not None
+        },
+        broken=frozenset(name for name, info in infos.items() if info.failed),
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
