@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+
 from dicecast import register_dataset
 from dicecast.data.assemble import Description, assemble, class_by_value
 from dicecast.data.cases import IN_DISTRIBUTION, SegmentationData

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from dicecast import register_dataset
 from dicecast.data.assemble import Description, assemble
 from dicecast.data.cases import IN_DISTRIBUTION, SegmentationData

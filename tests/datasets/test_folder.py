@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import numpy as np
@@ -26,7 +25,7 @@ def write_case(root, stem, shape=(16, 12), seed=None, mask=None):
     Image.fromarray(image).save(root / "images" / f"{stem}.png")
     if mask is None:
         mask = np.zeros(shape, np.uint8)
-        mask[4:12, 3:9] = 255
+        mask[4:12, 2:10] = 255
     Image.fromarray(mask).save(root / "masks" / f"{stem}.png")
 
 
@@ -67,7 +66,7 @@ def test_reads_every_case_once_sorted_by_stem(root):
         assert cases.table["group"].tolist() == cases.stems
         assert set(cases.table["domain"]) == {"in_distribution"}
         assert cases.raters is None
-        assert (cases.masks.sum(axis=(1, 2)) == 12).all()
+        assert (cases.masks.sum(axis=(1, 2)) == 16).all()
 
 
 def test_pixels_belong_to_their_stem(root):
@@ -218,7 +217,7 @@ def test_broken_meta_is_named(root):
     with pytest.raises(DatasetError, match=r"meta\.csv must have a column 'stem'"):
         load(root)
     write_meta(root, "stem,x", str, stems=[*STEMS, STEMS[4]])
-    with pytest.raises(DatasetError, match="one row a stem.*'case04'"):
+    with pytest.raises(DatasetError, match=r"one row a stem.*'case04'"):
         load(root)
 
 
@@ -280,7 +279,7 @@ def test_nan_in_an_image_is_named(root):
 
 def test_a_group_in_two_roles(root):
     write_meta(root, "stem,group,width", lambda number: f"p{number // 2},{number}")
-    with pytest.raises(DatasetError, match=r"'p10' \(test and (train|validation|quality)\)"):
+    with pytest.raises(DatasetError, match=r"'p10' \((quality and test|test and \w+)\)"):
         load(root, domains=[{"name": "d", "where": "width == 20"}], fractions=NO_TEST)
 
 
@@ -312,7 +311,7 @@ def test_links_must_not_leave_the_root(root, tmp_path, place):
 
 
 def test_links_inside_the_root_are_followed(root):
-    os.rename(root / "images" / "case00.png", root / "kept.png")
+    (root / "images" / "case00.png").rename(root / "kept.png")
     (root / "images" / "case00.png").symlink_to(root / "kept.png")
     assert "case00" in role_by_stem(load(root))
 

@@ -105,7 +105,7 @@ def test_missing_folders_are_named_with_the_layout(root):
 
 
 def test_the_root_must_be_named():
-    with pytest.raises(DatasetError, match="'isic2017' must have a folder.*--data-root"):
+    with pytest.raises(DatasetError, match=r"'isic2017' must have a folder.*--data-root"):
         load(None)
 
 

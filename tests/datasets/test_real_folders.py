@@ -42,7 +42,7 @@ def test_isic2017_by_camera():
 def test_isic2017_has_one_image_in_both_official_parts():
     split = {"train": "hash", "val": "validation"}
     shares = {"train": 0.5, "quality": 0.2, "test": 0.3}
-    with pytest.raises(DatasetError, match=r"1 found:\n.*ISIC_0012970.*ISIC_0012127"):
+    with pytest.raises(DatasetError, match=r"1 found:\n.*ISIC_0012127.*ISIC_0012970"):
         load("isic2017", (8, 8), split=split, fractions=shares)
 
 
