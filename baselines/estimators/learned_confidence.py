@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras import ops
+
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
@@ -10,7 +12,6 @@ from dicecast.estimation.measures import log
 from dicecast.networks.backend import Tensor
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import State, Step, cross_entropy_and_dice
-from keras import ops
 
 CLAMP = 1e-7
 """Keeps the confidence off 0 and 1; the paper's 1e-12 vanishes beside 1 in float32."""

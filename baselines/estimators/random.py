@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from keras import ops
+
 from dicecast import register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.networks.backend import Tensor
 from dicecast.training.backbone import Backbone, TrainBackbone
-from keras import ops
 
 
 class _RandomPredictive(BackbonePredictive):

@@ -5,6 +5,8 @@ from math import expm1, log
 from typing import Any, Literal
 
 import keras
+from keras import ops
+
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
@@ -12,7 +14,6 @@ from dicecast.networks.backend import BACKEND, Tensor
 from dicecast.networks.noise import Noise, active_noise
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import SegmentationLoss, State, Step
-from keras import ops
 
 Method = Literal["flipout", "reparameterised"]
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
 from dicecast import register_head
 from dicecast.errors import DicecastError
 from dicecast.heads.contract import Evidence, Examples
@@ -17,8 +20,6 @@ from dicecast.training.initial import initial_weights
 from dicecast.training.objective import State, Step
 from dicecast.training.trainer import Examples as Arrays
 from dicecast.training.trainer import Schedule, Task, Weights, evaluate, train
-from keras import layers, ops
-from numpy.typing import NDArray
 
 Inputs = Literal["image+mask+map", "image+mask", "mask+map", "image"]
 

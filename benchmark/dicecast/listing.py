@@ -43,12 +43,13 @@ def _suites() -> dict[str, str]:
 def _measures() -> dict[str, str]:
     """Read the measures' file without running it: they are functions of Keras tensors."""
     source = Path(__file__).parent / "estimation" / "measures.py"
-    found = {}
-    for node in ast.parse(source.read_text()).body:
-        for call in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
-            if isinstance(call, ast.Call) and isinstance(call.args[0], ast.Constant):
-                found[str(call.args[0].value)] = (ast.get_docstring(node) or "").split("\n")[0]
-    return found
+    return {
+        str(call.args[0].value): (ast.get_docstring(node) or "").split("\n")[0]
+        for node in ast.parse(source.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        for call in node.decorator_list
+        if isinstance(call, ast.Call) and isinstance(call.args[0], ast.Constant)
+    }
 
 
 def _aggregations() -> dict[str, str]:
@@ -58,6 +59,16 @@ def _aggregations() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    from dicecast.metrics.evaluate import METRICS  # noqa: PLC0415
+    from dicecast.metrics import (  # noqa: PLC0415
+        correlation,
+        discrimination,
+        regression,
+        risk_coverage,
+    )
+    from dicecast.metrics.catalogue import METRICS  # noqa: PLC0415
 
-    return {name: (metric.function.__doc__ or "").split("\n")[0] for name, metric in METRICS.items()}
+    modules = (correlation, discrimination, regression, risk_coverage)
+    functions = {
+        name: vars(module)[name] for module in modules for name in METRICS if hasattr(module, name)
+    }
+    return {name: (functions[name].__doc__ or "").split("\n")[0] for name in METRICS}

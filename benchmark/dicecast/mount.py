@@ -1,4 +1,4 @@
-"""Mounts the plug-in folders, which lie beside the package in a checkout and inside it in a wheel."""
+"""Mounts the plug-in folders: beside the package in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 

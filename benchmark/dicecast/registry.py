@@ -40,7 +40,7 @@ class Declaration:
 
 
 class Registry(Generic[T]):
-    """All plug-ins of one kind: those of a folder, of installed packages, and of ``--plugin`` files.
+    """All plug-ins of one kind: of a folder, of installed packages, and of ``--plugin`` files.
 
     Listing a registry parses the plug-in files but runs none of them, so that ``dicecast list``
     neither waits for TensorFlow nor is stopped by a broken plug-in. ``T`` is the protocol that
@@ -140,7 +140,7 @@ class Registry(Generic[T]):
         values = {}
         for key, value in fields.items():
             try:
-                # Through JSON, because strict mode then takes a list for a tuple, as TOML writes it.
+                # Through JSON: strict mode then takes a list for a tuple, as TOML writes it.
                 values[key] = TypeAdapter(hints[key]).validate_json(json.dumps(value), strict=True)
             except (ValidationError, TypeError, PydanticSchemaGenerationError) as error:
                 reason = explain(error) if isinstance(error, ValidationError) else str(error)
@@ -176,7 +176,7 @@ class Registry(Generic[T]):
 
 
 def _loader(point: EntryPoint) -> Callable[[], object]:
-    return lambda: point.load()
+    return point.load
 
 
 def _origin(cls: type) -> str:

@@ -117,7 +117,7 @@ class Store:
 
 def _encoded(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes]]:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **artifact.arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **artifact.arrays)
     yield "arrays.npz", buffer.getvalue()
     for name, table in artifact.tables.items():
         yield f"{name}.parquet", table.to_parquet(index=False)

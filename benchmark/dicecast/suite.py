@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -188,9 +188,9 @@ def _check_keys(table: dict[str, Any], model: type[BaseModel], place: str) -> No
                 f"{place}: unknown key '{key}'. {did_you_mean(key, model.model_fields)}"
             )
         inner = model.model_fields[key].annotation
-        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, _Table):
-            if inner is not Part:
-                _check_keys(value, inner, f"{place}: [{key}]")
+        table = isinstance(inner, type) and issubclass(inner, _Table) and inner is not Part
+        if isinstance(value, dict) and table:
+            _check_keys(value, cast(type[BaseModel], inner), f"{place}: [{key}]")
 
 
 def _apply(table: dict[str, Any], change: str) -> None:

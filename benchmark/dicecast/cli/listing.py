@@ -31,5 +31,10 @@ def list_plugins(
         console.print(f"[bold]{name}[/bold] ({len(items)})")
         width = min(max(map(len, items), default=0), 34)
         for title, summary in items.items():
-            console.print(f"  {title:<{width}}  {summary}", markup=False, highlight=False,
-                          no_wrap=True, overflow="ellipsis")
+            console.print(
+                f"  {title:<{width}}  {summary}",
+                markup=False,
+                highlight=False,
+                no_wrap=True,
+                overflow="ellipsis",
+            )

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dicecast.errors import SuiteError, did_you_mean
 from dicecast.leaderboard import build_leaderboard, print_leaderboard, write_leaderboard
 from dicecast.plugins import add_plugin_file, estimators
-from dicecast.errors import SuiteError, did_you_mean
 from dicecast.records import read_records
 from dicecast.suite import Suite, load_suite
 
@@ -49,7 +49,6 @@ def run(  # noqa: PLR0913  one parameter an option
     What is in the store is not computed again, so a run that was interrupted goes on where it was.
 
     Examples:
-
       dicecast run quickstart
 
       dicecast run isic2017-64 --data-root DIR --seeds 0 --estimators softmax,mc_dropout
@@ -96,7 +95,7 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise SuiteError(f"--seeds takes numbers with commas between; got '{text}'.") from None
 
 
-def _run(  # noqa: PLR0913
+def _run(
     suite: Suite,
     store: Path,
     results: Path,
@@ -110,9 +109,7 @@ def _run(  # noqa: PLR0913
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
         from dicecast.store import Store  # noqa: PLC0415
 
-        prepared = SuiteRun(
-            suite, Store(store), results, data_root, reporter_for(console), debug
-        )
+        prepared = SuiteRun(suite, Store(store), results, data_root, reporter_for(console), debug)
     return prepared.run().items
 
 

@@ -70,14 +70,14 @@ class Cases:
 
     def content_hashes(self) -> list[str]:
         """Return one SHA-256 an image, for finding the same image twice."""
-        return [hashlib.sha256(np.ascontiguousarray(image)).hexdigest() for image in self.images]
+        return [hashlib.sha256(image.tobytes()).hexdigest() for image in self.images]
 
     def update_hash(self, digest: hashlib._Hash) -> None:
         """Feed every array and the identifying columns to ``digest``."""
         for array in (self.images, self.masks, self.raters):
             if array is not None:
                 digest.update(repr(array.shape).encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         digest.update(self.table[["stem", "group", "domain"]].to_csv(index=False).encode())
 
 

@@ -68,9 +68,7 @@ class Predictive:
 class Estimator(Protocol):
     """A frozen dataclass whose fields are hyper-parameters, registered with @register_estimator."""
 
-    def fit(
-        self, data: FittingData, train_backbone: TrainBackbone, seed: int
-    ) -> Predictive:
+    def fit(self, data: FittingData, train_backbone: TrainBackbone, seed: int) -> Predictive:
         """Return the predictive distribution of this estimator under ``seed``.
 
         Args:

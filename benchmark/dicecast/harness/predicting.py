@@ -105,9 +105,7 @@ def undefined_scores(predictive: Predictive) -> dict[str, str]:
     return undefined
 
 
-def predicted_role(
-    artifact: Artifact, role: str, cases: Cases, num_classes: int
-) -> PredictedRole:
+def predicted_role(artifact: Artifact, role: str, cases: Cases, num_classes: int) -> PredictedRole:
     """Return the part of a prediction artifact that is about one role."""
     table = artifact.tables["cases"]
     rows = np.flatnonzero(table["role"] == role)
@@ -190,8 +188,8 @@ def _facts(
     facts = cases.table.iloc[rows][["stem", "group", "domain"]].astype(str).reset_index(drop=True)
     facts.insert(0, "role", role)
     facts["dice"] = by_class.mean(axis=1)
-    facts["empty_truth"] = ~truth.any(axis=(1, 2))
-    facts["empty_prediction"] = ~mask.any(axis=(1, 2))
+    facts["empty_truth"] = np.logical_not(truth.any(axis=(1, 2)))
+    facts["empty_prediction"] = np.logical_not(mask.any(axis=(1, 2)))
     if len(classes) > 2:
         for index, name in enumerate(classes[1:]):
             facts[f"dice/{name}"] = by_class[:, index]
@@ -208,5 +206,3 @@ def _numbered(predictions: Iterator[Prediction]) -> Iterator[tuple[int, Predicti
 def _with_prefix(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
     chosen = [column for column in table.columns if column.startswith(prefix)]
     return table[chosen].rename(columns=lambda column: str(column).removeprefix(prefix))
-
-

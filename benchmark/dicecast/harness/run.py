@@ -65,7 +65,7 @@ class SuiteRun:
         DicecastError: An unknown name, a wrong setting, or a dataset that breaks a rule.
     """
 
-    def __init__(  # noqa: PLR0913  the command line's options
+    def __init__(
         self,
         suite: Suite,
         store: Store,
@@ -151,7 +151,7 @@ class SuiteRun:
                 raise DicecastError(estimator)
             artifact, seconds = self.predict(estimator, seed)
             record = self._record(part, estimator, seed, artifact, seconds)
-        except Exception as error:  # noqa: BLE001  one plug-in must not stop the others
+        except Exception as error:
             if self.debug:
                 raise
             message = _message(error)
@@ -164,9 +164,7 @@ class SuiteRun:
         else:
             took = time.perf_counter() - started
             mean = record.cases["dice"].mean() if record.cases is not None else np.nan
-            self.reporter.done(
-                f"{part.title} seed {seed}: mean test Dice {mean:.3f}, {took:.0f} s"
-            )
+            self.reporter.done(f"{part.title} seed {seed}: mean test Dice {mean:.3f}, {took:.0f} s")
         write_record(self.results, record)
 
     def _record(
@@ -211,7 +209,7 @@ class SuiteRun:
     def _cases(self, test: PredictedRole) -> pd.DataFrame:
         return pd.concat([test.facts, test.evidence.scores], axis=1)
 
-    def _head_scores(  # noqa: PLR0913
+    def _head_scores(
         self,
         part: Part,
         head: _Head,
@@ -226,7 +224,7 @@ class SuiteRun:
             if head.head is None:
                 raise DicecastError(head.error)
             values = self._fitted_head(head.head, seed, artifact, roles)
-        except Exception as error:  # noqa: BLE001  one plug-in must not stop the others
+        except Exception as error:
             if self.debug:
                 raise
             expected = isinstance(error, DicecastError) and head.head is not None

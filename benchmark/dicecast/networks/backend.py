@@ -68,7 +68,7 @@ def value_and_gradient(
 def batch_normalise(
     inputs: Tensor, scale: Tensor, offset: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalise ``(batch, height, width, channels)`` by its own moments in one kernel if there is one.
+    """Normalise ``(batch, height, width, channels)`` by its own moments, in one kernel if possible.
 
     Returns:
         The normalised tensor, and the batch's mean and (population) variance by channel.

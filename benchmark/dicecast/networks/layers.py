@@ -44,5 +44,7 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
             return super().call(inputs, training=False)
         outputs, mean, variance = batch_normalise(inputs, self.gamma, self.beta, self.epsilon)
         for stored, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            stored.assign(stored * self.momentum + ops.cast(new, stored.dtype) * (1 - self.momentum))
+            stored.assign(
+                stored * self.momentum + ops.cast(new, stored.dtype) * (1 - self.momentum)
+            )
         return outputs

@@ -115,4 +115,6 @@ class UNet:
 
     def _drops(self, block: str) -> bool:
         placement = self.dropout_placement
-        return placement == "everywhere" or block.split("_")[0] in placement.split("_and_")
+        return placement == "everywhere" or block.split("_", maxsplit=1)[0] in placement.split(
+            "_and_"
+        )

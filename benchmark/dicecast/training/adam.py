@@ -56,6 +56,4 @@ def adam_step(
     mean = decay_mean * state.mean + (1.0 - decay_mean) * gradient
     square = decay_square * state.square + (1.0 - decay_square) * gradient * gradient
     corrected = learning_rate * ops.sqrt(1.0 - decay_square**count) / (1.0 - decay_mean**count)
-    return AdamState(
-        state.weights - corrected * mean / (ops.sqrt(square) + epsilon), mean, square
-    )
+    return AdamState(state.weights - corrected * mean / (ops.sqrt(square) + epsilon), mean, square)

@@ -144,9 +144,7 @@ class BackboneTrainer:
     def _data_hash(self) -> str:
         return self.data.content_hash()
 
-    def _changed(
-        self, changes: dict[str, Any]
-    ) -> tuple[BackboneArchitecture, Schedule, Objective]:
+    def _changed(self, changes: dict[str, Any]) -> tuple[BackboneArchitecture, Schedule, Objective]:
         architecture: Any = self.architecture
         architectural = {f.name for f in dataclasses.fields(architecture)}
         scheduled = {f.name for f in dataclasses.fields(Schedule)}

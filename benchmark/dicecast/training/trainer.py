@@ -122,7 +122,7 @@ def train(
     best, best_score, log = weights, -np.inf, list[Progress]()
     for epoch in range(schedule.epochs):
         plan = loop.plan(seed, epoch)
-        carry, loss = loop.epoch(carry, *resident, *plan)
+        carry, loss = loop.epoch(carry, *resident, plan)
         current = loop.weights(carry)
         score = float(np.mean(evaluate(task, current, validation)))
         state = {key: float(value) for key, value in carry.state.items()}
@@ -234,11 +234,10 @@ class _Loop:
             carry: Carry,
             inputs: Tensor,
             targets: Tensor,
-            order: Tensor,
-            turns: Tensor,
-            seed: Tensor,
-            first: Tensor,
+            plan: tuple[Tensor, Tensor, Tensor, Tensor],
         ) -> Any:
+            order, turns, seed, first = plan
+
             def body(index: Tensor, state: Any) -> Any:
                 carry, summed = state
                 rows, turn = order[index], turns[index]
