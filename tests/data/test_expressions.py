@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicecast.data.expressions import MAX_LENGTH, check_expression, matches
+from dicecast.data.expressions import check_expression, matches
+from dicecast.data.syntax import MAX_LENGTH
 from dicecast.errors import SuiteError
 
 TABLE = pd.DataFrame(
@@ -114,7 +115,7 @@ def test_names_the_part_that_is_wrong():
 
 
 def test_unknown_column_gets_a_suggestion():
-    with pytest.raises(SuiteError, match="no column 'widht'. Did you mean 'width'"):
+    with pytest.raises(SuiteError, match=r"no column 'widht'\. Did you mean 'width'"):
         matches("widht > 1", TABLE)
 
 

@@ -139,9 +139,13 @@ def test_the_known_repetition_is_left_out(root):
     assert "ISIC_0012970" not in [stem for _, cases in load(root).roles() for stem in cases.stems]
 
 
-def test_one_part_can_be_excluded(root):
+def test_parts_can_be_excluded(root):
     data = load(root, exclude="split == 'test' and native_width < 30")
     assert data.test["in_distribution"].stems == ["ISIC_0000201"]
+    with pytest.raises(DatasetError, match="role 'test/in_distribution' has no cases"):
+        load(root, exclude="split == 'test'")
+    with pytest.raises(DatasetError, match="must hold cases; all are excluded"):
+        load(root, exclude="native_width > 0")
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5])

@@ -94,6 +94,11 @@ def assemble(
             f"The dataset '{description.name}' must have cases to test on; it has neither a test "
             "part nor a domain. Give it one."
         )
+    if table.empty:
+        raise DatasetError(
+            f"The dataset '{description.name}' must hold cases; all are excluded. Narrow the "
+            "setting exclude."
+        )
     check_groups(table)
     table = table.iloc[_order(table, domains)].reset_index(drop=True)
     pixels = read_pixels([files[stem] for stem in table["stem"]], description.form(size))

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import ast
-import keyword
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dicecast.data.syntax import Parsed, parse, unreadable
 from dicecast.errors import SuiteError, did_you_mean
 
-MAX_LENGTH = 1000
-"""Characters in the longest expression that is read; it also bounds how deep one can nest."""
-
-_GRAMMAR = (
-    "Write comparisons of columns with numbers or quoted text (==, !=, <, <=, >, >=, in [...], "
-    "not in [...]), joined by and, or, not."
-)
 _SYMBOLS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -32,11 +24,6 @@ _SYMBOLS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_COLUMN_KEYWORDS = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "True", "False", "None"}
-_PIECES = re.compile(
-    r"""'(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | `(?P<quoted>[^`]+)` | (?P<word>\b[^\W\d]\w*)""",
-    re.VERBOSE,
-)
 
 
 def matches(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -60,36 +47,16 @@ def matches(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
         >>> matches("1 <= size < 3", pd.DataFrame({"size": [0, 1, 2, 3]})).tolist()
         [False, True, True, False]
     """
-    parsed = _parse(expression)
+    parsed = parse(expression)
     try:
         return _Evaluator(parsed, table).truth(parsed.root)
     except RecursionError as error:
-        raise _unreadable(expression, "it nests too deeply") from error
+        raise unreadable(expression, "it nests too deeply") from error
 
 
 def check_expression(expression: str) -> None:
     """Raise SuiteError where ``expression`` is no expression, whatever the columns."""
-    _parse(expression)
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    text: str
-    root: ast.expr
-    columns: dict[str, str]
-    """Column by stand-in, for the names that Python's grammar would not take."""
-
-    def show(self, node: ast.AST) -> str:
-        shown = ast.unparse(node)
-        for stand_in, column in self.columns.items():
-            shown = shown.replace(stand_in, f"`{column}`")
-        return shown
-
-    def refuse(self, node: ast.AST, why: str) -> NoReturn:
-        raise SuiteError(
-            f"The expression {self.text!r} cannot be used: in `{self.show(node)}`, {why}. "
-            f"{_GRAMMAR}"
-        )
+    parse(expression)
 
 
 @dataclass(frozen=True)
@@ -104,7 +71,7 @@ class _Operand:
 
 @dataclass(frozen=True)
 class _Evaluator:
-    parsed: _Parsed
+    parsed: Parsed
     table: pd.DataFrame
 
     def truth(self, node: ast.expr) -> NDArray[np.bool_]:
@@ -142,7 +109,7 @@ class _Evaluator:
         if "nothing" in {first.kind, second.kind}:
             return self.spread(False)
         result = _SYMBOLS[type(sign)](first.content, second.content)
-        return self.spread(result & ~_either(first.missing, second.missing))
+        return self.spread(result & ~np.logical_or(first.missing, second.missing))
 
     def membership(
         self, node: ast.Compare, first: _Operand, sign: ast.cmpop, right: ast.expr
@@ -159,7 +126,7 @@ class _Evaluator:
                 continue
             found = found | (first.content == option.content)
         wanted = ~found if isinstance(sign, ast.NotIn) else found
-        return self.spread(wanted & ~_either(first.missing, False))
+        return self.spread(wanted & np.logical_not(first.missing))
 
     def operand(self, node: ast.expr) -> _Operand:
         match node:
@@ -193,9 +160,9 @@ class _Evaluator:
     def flag(self, node: ast.Name) -> NDArray[np.bool_]:
         """Return a column of truth values that stands alone."""
         column = self.column(node)
-        if not set(np.unique(column.content[~np.asarray(column.missing)])) <= {False, True}:
+        if not set(np.unique(column.content[np.logical_not(column.missing)])) <= {False, True}:
             self.parsed.refuse(node, "a column alone must hold truth values; compare it")
-        return self.spread((column.content == 1) & ~np.asarray(column.missing))
+        return self.spread((column.content == 1) & np.logical_not(column.missing))
 
     def same_kind(self, node: ast.expr, first: _Operand, second: _Operand) -> None:
         if len({first.kind, second.kind} - {"nothing"}) > 1:
@@ -204,10 +171,6 @@ class _Evaluator:
     def spread(self, result: NDArray[np.bool_] | bool) -> NDArray[np.bool_]:
         """Return one truth value a row, also where constants alone were compared."""
         return np.array(np.broadcast_to(np.asarray(result, dtype=bool), (len(self.table),)))
-
-
-def _either(first: NDArray[np.bool_] | bool, second: NDArray[np.bool_] | bool) -> NDArray[np.bool_]:
-    return np.logical_or(first, second)
 
 
 def _column(series: pd.Series[Any]) -> _Operand:
@@ -222,38 +185,3 @@ def _column(series: pd.Series[Any]) -> _Operand:
         return _Operand("number", series.to_numpy(dtype="float64", na_value=np.nan), missing)
     except (TypeError, ValueError):
         raise TypeError("the column mixes numbers with text") from None
-
-
-def _parse(expression: str) -> _Parsed:
-    if len(expression) > MAX_LENGTH:
-        raise _unreadable(expression, f"it is longer than {MAX_LENGTH} characters")
-    text, columns = _with_stand_ins(expression.strip())
-    try:
-        root = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        why = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
-        raise _unreadable(expression, why) from error
-    return _Parsed(expression, root, columns)
-
-
-def _with_stand_ins(expression: str) -> tuple[str, dict[str, str]]:
-    """Replace columns in backticks or named like keywords by identifiers of our own."""
-    prefix = "column_"
-    while prefix in expression:
-        prefix += "_"
-    columns: dict[str, str] = {}
-
-    def replace(piece: re.Match[str]) -> str:
-        column = piece["quoted"] or piece["word"]
-        if column is None or (piece["word"] and column not in _COLUMN_KEYWORDS):
-            return piece[0]
-        stand_in = f"{prefix}{len(columns)}_"
-        columns[stand_in] = column
-        return stand_in
-
-    return _PIECES.sub(replace, expression), columns
-
-
-def _unreadable(expression: str, why: str) -> SuiteError:
-    shown = expression if len(expression) <= 80 else f"{expression[:77]}..."
-    return SuiteError(f"The expression {shown!r} cannot be read: {why}. {_GRAMMAR}")
