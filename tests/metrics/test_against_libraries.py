@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from dicecast.metrics import correlation, discrimination, regression, risk_coverage
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
+
+from dicecast.metrics import correlation, discrimination, regression, risk_coverage
 
 THRESHOLD = 0.6
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from dicecast.metrics.bootstrap import interval, paired_difference, resample_counts
 
 GROUPS = ["b", "a", "c", "a", "b", "d", "a"]

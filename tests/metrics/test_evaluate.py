@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from dicecast.metrics.catalogue import METRICS, Sample
 from dicecast.metrics.evaluate import evaluate
 

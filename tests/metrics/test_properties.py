@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dicecast.metrics import correlation, discrimination, regression, risk_coverage
 from dicecast.metrics.catalogue import METRICS
 from dicecast.metrics.evaluate import evaluate
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FEW = st.integers(0, 6).map(lambda number: number / 6)
 """Few values, so that ties are the rule."""

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dicecast.metrics.quality import dice, jaccard, mean_dice, mean_jaccard
 from sklearn.metrics import f1_score, jaccard_score
+
+from dicecast.metrics.quality import dice, jaccard, mean_dice, mean_jaccard
 
 
 @pytest.fixture(scope="module")

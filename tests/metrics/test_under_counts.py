@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dicecast.metrics import under_counts
 from dicecast.metrics.bootstrap import resample_counts
 from dicecast.metrics.catalogue import METRICS, Sample
 from dicecast.metrics.tie_groups import running_sums
 from dicecast.metrics.under_counts import UNDER_COUNTS, metric_under
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 THRESHOLD = 0.6
 
@@ -81,6 +82,34 @@ def test_a_resample_of_equal_cases_is_constant_though_its_mean_is_rounded(name):
     assert np.isnan(metric_under(name, values[np.newaxis], values, counts)).tolist() == [
         [True, False]
     ]
+
+
+def test_naurc_of_equal_qualities_is_undefined_whatever_rounding_does():
+    generator = np.random.default_rng(2)
+    quality = np.where(np.arange(90) % 2 == 0, 0.7, generator.random(90))
+    counts = generator.integers(0, 4, size=(200, 90)) * (quality == 0.7)
+    assert np.isnan(metric_under("naurc", generator.random((1, 90)), quality, counts)).all()
+
+
+def test_naurc_is_undefined_where_rounding_puts_the_best_area_above_the_random_one():
+    # Found by search: 0 to 2 units in the last place apart.
+    quality = float.fromhex("0x1.c86571133c4e0p-5") + np.array([0, 2, 2, 0, 1, 1]) * 2.0**-57
+    assert np.ptp(quality) == 2.0**-56
+    scores = np.arange(6.0)[np.newaxis]
+    assert np.isnan(METRICS["naurc"].compute(Sample(scores[0], quality, THRESHOLD, False)))
+    assert np.isnan(metric_under("naurc", scores, quality, np.ones((1, 6), int)))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_pearson_survives_any_scale(scale):
+    scores, quality = rows(20, 12)
+    counts = resample_counts([str(case) for case in range(20)], 30, seed=0)
+    np.testing.assert_allclose(
+        metric_under("pearson", scores * scale, quality, counts),
+        metric_under("pearson", scores, quality, counts),
+        rtol=0,
+        atol=1e-9,
+    )
 
 
 @pytest.mark.parametrize("cases", [1, 19, 20, 21, 40, 41, 137])

@@ -60,9 +60,8 @@ def r2(estimate: Floats, quality: Floats) -> float:
         >>> r2(np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0]))
         1.0
     """
-    if len(quality) < 2 or np.ptp(quality) == 0:
+    # A quality lies in [0, 1]; smaller differences there are rounding.
+    if len(quality) < 2 or np.ptp(quality) <= np.finfo(np.float64).eps:
         return float("nan")
     residual = np.square(estimate - quality).sum()
-    total = np.square(quality - quality.mean()).sum()
-    # Squares of minute differences vanish.
-    return float(1.0 - residual / total) if total > 0 else float("nan")
+    return float(1.0 - residual / np.square(quality - quality.mean()).sum())

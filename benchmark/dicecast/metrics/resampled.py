@@ -43,9 +43,8 @@ def pearson(quality: Order, counts: Floats) -> Statistic:
 
     def statistic(score: Order) -> Floats:
         values, score_spread = _centred(score, counts)
-        # Roots apart: the product of two small spreads could vanish.
-        scale = np.sqrt(spread) * np.sqrt(score_spread)
-        return np.clip(divide(sum_of_products(weighted, values), scale), -1.0, 1.0)
+        both = sum_of_products(weighted, values)
+        return np.clip(divide(both, np.sqrt(spread * score_spread)), -1.0, 1.0)
 
     return statistic
 
@@ -137,7 +136,7 @@ def _centred(order: Order, counts: Floats) -> tuple[Floats, Floats]:
     """Return values minus their mean, scaled alike, and their sum of squares, 0 if constant."""
     shifted = order.score - order.score.min()
     shifted /= shifted.max() or 1.0
-    means = shifted @ counts / np.maximum(counts.sum(axis=0), 1.0)
+    means = np.einsum("i,ij->j", shifted, counts) / np.maximum(counts.sum(axis=0), 1.0)
     centred = shifted[:, np.newaxis] - means
     spread = sum_of_products(counts * centred, centred)
     return centred, np.where(_constant(order, counts), 0.0, spread)
