@@ -188,8 +188,8 @@ def _check_keys(table: dict[str, Any], model: type[BaseModel], place: str) -> No
                 f"{place}: unknown key '{key}'. {did_you_mean(key, model.model_fields)}"
             )
         inner = model.model_fields[key].annotation
-        table = isinstance(inner, type) and issubclass(inner, _Table) and inner is not Part
-        if isinstance(value, dict) and table:
+        checked = isinstance(inner, type) and issubclass(inner, _Table) and inner is not Part
+        if isinstance(value, dict) and checked:
             _check_keys(value, cast(type[BaseModel], inner), f"{place}: [{key}]")
 
 

@@ -41,9 +41,7 @@ def show(  # noqa: PLR0913  one parameter an option
 
     Needs the record of 'dicecast run' and its weights in the store.
 
-    Example:
-
-      dicecast show quickstart worst --estimator mc_dropout
+    Such as: dicecast show quickstart worst --estimator mc_dropout
     """
     chosen = load_suite(suite, change or ())
     for path in plugin or ():
