@@ -119,9 +119,7 @@ _SHARED: dict[str, Callable[[Record], object]] = {
 """What all records of a table must agree on; None, as of a run that failed early, is skipped."""
 
 
-def _check_shared(
-    what: str, value: Callable[[Record], object], records: Sequence[Record]
-) -> None:
+def _check_shared(what: str, value: Callable[[Record], object], records: Sequence[Record]) -> None:
     holders: dict[str, list[str]] = {}
     for record in records:
         found = value(record)

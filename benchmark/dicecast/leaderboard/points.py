@@ -120,9 +120,10 @@ def _rows(score: Floats, quality: Floats, success: NDArray[np.bool_]) -> _Rows:
 def _correlations(rows: _Rows) -> dict[str, Floats]:
     ranks, truth = _centred_ranks(rows), _centred_ranks(_truth_as_rows(rows))[0]
     spread = np.square(ranks).sum(axis=1) * (truth @ truth)
+    pearson = (_unit(rows.score) * _unit(rows.quality[np.newaxis])).sum(axis=1)
     return {
         "spearman": _divide((ranks * truth).sum(axis=1), np.sqrt(spread)),
-        "pearson": np.clip((_unit(rows.score) * _unit(rows.quality[np.newaxis])).sum(axis=1), -1, 1),
+        "pearson": np.clip(pearson, -1.0, 1.0),
         "kendall": _kendall(rows, ranks, truth),
     }
 
@@ -208,7 +209,8 @@ def _sums(rows: _Rows, values: Floats, upto: Indices) -> Floats:
     """Return the sum of ``values``, ``(cases,)``, over the ``upto`` lowest cases of each row."""
     sums = np.zeros((len(rows.score), len(values) + 1))
     np.cumsum(values[rows.ascending], axis=1, out=sums[:, 1:])
-    return np.take_along_axis(sums, upto, axis=1)
+    chosen: Floats = np.take_along_axis(sums, upto, axis=1)
+    return chosen
 
 
 def _truth_as_rows(rows: _Rows) -> _Rows:
@@ -231,4 +233,5 @@ def _unit(values: Floats) -> Floats:
 def _divide(part: Floats, whole: Floats) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.where(whole == 0, np.nan, part / whole)
+        quotient: Floats = np.where(whole == 0, np.nan, part / whole)
+    return quotient

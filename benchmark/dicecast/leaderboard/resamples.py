@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class _Block(NamedTuple):
         few: Indices of the failures or of the successes, whichever are fewer.
         few_fail: Whether those are the failures.
         few_counts: Counts of those alone.
+        few_total: ``(resamples,)``, the sum of those counts.
         risk: ``(cases,)``, 1 - quality.
         untied: Sums over the cases' ties where no two cases tie.
         scratch: ``(6, cases and some rows of 0, resamples)``: allocating anew for each score takes
@@ -54,6 +56,7 @@ class _Block(NamedTuple):
     few: Indices
     few_fail: bool
     few_counts: Floats
+    few_total: Floats
     risk: Floats
     untied: _TieSums
     scratch: Floats
@@ -96,10 +99,9 @@ def interval_samples(
     def fill(start: int) -> None:
         part = slice(start, start + width)
         block = _block(truth, counts[part], threshold)
-        for row, order in enumerate(orders):
-            results[:, row, part] = _statistics(order, block)
+        results[:, :, part] = _finished(np.stack([_sums(order, block) for order in orders]), block)
 
-    if len(quality):
+    if results.size and len(quality):
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(fill, range(0, len(counts), width)))
     return dict(zip(INTERVAL_METRICS, results, strict=True))
@@ -120,6 +122,7 @@ def _block(truth: Order, resamples: Counts, threshold: float) -> _Block:
         few=few,
         few_fail=few_fail,
         few_counts=counts[few],
+        few_total=counts[few].sum(axis=0),
         risk=1.0 - truth.score,
         untied=_tie_sums(counts, weights, few, counts),
         scratch=np.zeros((6, math.prod(_runs(len(counts))), counts.shape[1])),
@@ -134,17 +137,35 @@ def _tie_sums(counts: Floats, weights: Floats, few: Indices, ties: Floats) -> _T
     )
 
 
-def _statistics(order: Order, block: _Block) -> tuple[Floats, Floats, Floats]:
-    """Return the three metrics of one score, each ``(resamples,)``, as in INTERVAL_METRICS."""
+def _sums(order: Order, block: _Block) -> Floats:
+    """Return what the metrics of one score are made of, ``(4, resamples)``; see `_finished`."""
     descending = order.ascending[::-1]
     present, accepted, upto = block.scratch[:3]
     np.take(block.counts, descending, axis=0, out=present[: len(descending)], mode="clip")
     _running_sums(present, None, accepted)
     # By case in its own place: how many score as high or higher.
     last = len(descending) - 1 - order.below
-    np.take(accepted, last, axis=0, out=upto[: len(last)], mode="clip")
+    upto = upto[: len(last)]
+    np.take(accepted, last, axis=0, out=upto, mode="clip")
     ties = block.untied if _distinct(order) else _tied(order, block)
-    return _spearman(block, ties), _auroc(block, ties), _aurc(order, block)
+    above = sum_of_products(block.few_counts, upto[block.few])
+    # A doubled rank is N - 2 upto + ties; N falls away where the weights sum to 0.
+    both = ties.weighted - 2.0 * sum_of_products(block.weights, upto)
+    ranks = block.total * block.few_total + ties.few - 2.0 * above
+    return np.stack([both, ties.squared, ranks, _area(order, block)])
+
+
+def _finished(sums: Floats, block: _Block) -> Floats:
+    """Return the metrics, ``(3, rows, resamples)``, of sums ``(rows, 4, resamples)``."""
+    both, squared_ties, ranks, area = sums.transpose(1, 0, 2)
+    # Squared doubled ranks sum to (N^3 - sum of t^3) / 3 over groups of t tied cases: exact.
+    spread = block.spread * ((block.total**3 - squared_ties) / 3.0)
+    # Summed doubled ranks are pairs in order minus pairs out of order; ties are neither.
+    pairs = block.few_total * (block.total - block.few_total) + np.zeros_like(ranks)
+    ordered = -ranks if block.few_fail else ranks
+    twice = np.where(block.total < 2, 0.0, 2.0 * block.total) + np.zeros_like(area)
+    spearman = divide(both, np.sqrt(spread))
+    return np.stack([spearman, divide(pairs + ordered, 2.0 * pairs), divide(area, twice)])
 
 
 def _tied(order: Order, block: _Block) -> _TieSums:
@@ -154,24 +175,8 @@ def _tied(order: Order, block: _Block) -> _TieSums:
     return _tie_sums(block.counts, block.weights, block.few, ties)
 
 
-def _spearman(block: _Block, ties: _TieSums) -> Floats:
-    # A doubled rank is N - 2 upto + ties; N falls away because the weights sum to 0.
-    both = ties.weighted - 2.0 * sum_of_products(block.weights, block.scratch[2, : len(block.weights)])
-    # Squared doubled ranks sum to (N^3 - sum of t^3) / 3 over groups of t tied cases: exact.
-    return divide(both, np.sqrt(block.spread * ((block.total**3 - ties.squared) / 3.0)))
-
-
-def _auroc(block: _Block, ties: _TieSums) -> Floats:
-    few = block.few_counts.sum(axis=0)
-    pairs = few * (block.total - few)
-    above = sum_of_products(block.few_counts, block.scratch[2][block.few])
-    ranks = block.total * few + ties.few - 2.0 * above
-    # Summed doubled ranks are pairs in order minus pairs out of order; ties are neither.
-    ordered = -ranks if block.few_fail else ranks
-    return divide(pairs + ordered, 2.0 * pairs)
-
-
-def _aurc(order: Order, block: _Block) -> Floats:
+def _area(order: Order, block: _Block) -> Floats:
+    """Return the area under the risk-coverage curve times twice the number of cases."""
     descending = order.ascending[::-1]
     weights = np.zeros(block.scratch.shape[1])
     weights[: len(descending)] = block.risk[descending]
@@ -190,17 +195,17 @@ def _aurc(order: Order, block: _Block) -> Floats:
     else:
         before = np.concatenate((np.zeros_like(selective[:1]), selective))
         np.add(selective[last], before[len(last) - order.upto[descending]], out=sides)
-    area = sum_of_products(present, sides) + extension
-    return divide(area, np.where(block.total < 2, 0.0, 2.0 * block.total))
+    area: Floats = sum_of_products(present, sides) + extension
+    return area
 
 
 def _first_present(accepted: Floats) -> Indices:
     """Return the place of the first case that is in each resample; the last if there is none."""
     # A resample nearly always has one of the first few, so that the rest need not be read.
-    for rows in (24, len(accepted)):
-        first = np.count_nonzero(accepted[:rows] == 0.0, axis=0)
-        if (first < rows).all():
-            break
+    absent = (accepted[:24] == 0.0).view(np.uint8)
+    first: Indices = np.add.reduce(absent, axis=0, dtype=np.uint8).astype(np.intp)
+    if first.max() >= len(absent):
+        first = np.count_nonzero(accepted == 0.0, axis=0)
     return np.minimum(first, len(accepted) - 1)
 
 
@@ -214,17 +219,27 @@ def _runs(cases: int) -> tuple[int, int]:
     return -(-cases // length), length
 
 
+@lru_cache(maxsize=64)
+def _triangle(size: int, diagonal: int) -> Floats:
+    return np.tri(size, k=diagonal)
+
+
 def _running_sums(values: Floats, weights: Floats | None, sums: Floats) -> None:
-    """Write the sums of the first 1, 2, ..., all rows of ``values`` into ``sums``.
+    """Write the sums of the first 1, 2, ..., all rows of weighted ``values`` into ``sums``.
 
     The rows are cut into runs; within them, and then over their totals, a running sum is a product
     with a triangular matrix. That is several times as quick as ``np.cumsum(values, axis=0)``, which
     goes down one column after the other, and exact for counts.
+
+    Args:
+        values: ``(rows, resamples)``.
+        weights: ``(rows,)``; None for 1 everywhere.
+        sums: ``(rows, resamples)``.
     """
     runs, length = _runs(len(values))
-    within = np.tri(length)
+    within = _triangle(length, 0)
     if weights is not None:
         within = within * weights.reshape(runs, 1, length)
     parts = sums.reshape(runs, length, -1)
     np.matmul(within, values.reshape(parts.shape), out=parts)
-    parts += (np.tri(runs, k=-1) @ parts[:, -1])[:, np.newaxis]
+    parts += (_triangle(runs, -1) @ parts[:, -1])[:, np.newaxis]

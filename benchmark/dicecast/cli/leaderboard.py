@@ -1,0 +1,88 @@
+"""``dicecast leaderboard``: print, write or check the leaderboard of a suite."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dicecast.suite import load_suite, shipped_suites
+
+
+class Format(StrEnum):
+    """How the leaderboard is printed."""
+
+    TABLE = "table"
+    MARKDOWN = "md"
+    CSV = "csv"
+    JSON = "json"
+
+
+def leaderboard(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or the path of its TOML file.")],
+    results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit with 1 if the committed files differ from the records."),
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write leaderboard.csv and leaderboard.md.")
+    ] = False,
+) -> None:
+    """Show which score knows how good a segmentation is, from the records of a suite."""
+    name = _suite_name(suite)
+    if check:
+        _check(results, name)
+    elif write:
+        _write(results, name)
+    else:
+        _print(results, name, format)
+
+
+def _suite_name(suite: str) -> str:
+    """Return the name of the suite of a file; a bare name may be of a file that is elsewhere."""
+    if suite in shipped_suites() or suite.endswith(".toml") or Path(suite).name != suite:
+        return load_suite(suite).name
+    return suite
+
+
+def _check(results: Path, suite: str) -> None:
+    from dicecast.leaderboard.files import check_leaderboard  # noqa: PLC0415
+
+    difference = check_leaderboard(results, suite)
+    if difference:
+        typer.echo(difference)
+        typer.echo(
+            f"The leaderboard of {suite} is not what its records give. Write it anew with "
+            f"'dicecast leaderboard {suite} --results {results} --write'.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    typer.echo(f"The leaderboard of {suite} is what its records give.")
+
+
+def _write(results: Path, suite: str) -> None:
+    from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
+
+    for path in write_leaderboard(results, suite):
+        typer.echo(f"Wrote {path}")
+
+
+def _print(results: Path, suite: str, form: Format) -> None:
+    # Imported late, so that 'dicecast --help' does not wait for pandas and SciPy.
+    from dicecast.leaderboard.files import read_leaderboard  # noqa: PLC0415
+    from dicecast.leaderboard.render import as_csv, as_json, as_markdown  # noqa: PLC0415
+
+    table = read_leaderboard(results, suite)
+    if form is Format.TABLE:
+        from rich.console import Console  # noqa: PLC0415
+
+        from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
+
+        print_leaderboard(table, Console())
+        return
+    render = {Format.MARKDOWN: as_markdown, Format.CSV: as_csv, Format.JSON: as_json}[form]
+    typer.echo(render(table), nl=False)

@@ -1,0 +1,189 @@
+"""The rows of one estimator in one domain: means over its seeds, intervals and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicecast.leaderboard.collect import Run
+from dicecast.leaderboard.points import point_metrics, reasons
+from dicecast.leaderboard.resamples import INTERVAL_METRICS, interval_samples
+from dicecast.metrics.bootstrap import interval
+from dicecast.metrics.catalogue import METRICS
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Cells = dict[str, object]
+
+KEYS = ("suite", "domain", "estimator", "score")
+"""What makes a row one of a kind."""
+
+COLUMNS = (
+    *(*KEYS, "rank", "rank_high", "seeds", "n", "n_failures", "prevalence", "mean_dice"),
+    *(
+        column
+        for name in METRICS
+        for column in (
+            (name, f"{name}_low", f"{name}_high") if name in INTERVAL_METRICS else (name,)
+        )
+    ),
+    *("status", "reason"),
+)
+"""The columns of the leaderboard, in order."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all records of a leaderboard share.
+
+    Attributes:
+        suite: Its name.
+        threshold: A case fails where its Dice is below this.
+        resamples: How many resamples the intervals are from.
+        seed: Of the resamples.
+        level: Coverage of the intervals.
+    """
+
+    suite: str
+    threshold: float
+    resamples: int
+    seed: int
+    level: float
+
+
+class EstimatorRows(NamedTuple):
+    """Rows of the table, but for what is the domain's, and what they are ranked by.
+
+    Attributes:
+        cells: One for each row.
+        samples: ``(rows, resamples)``, Spearman's correlation in each resample.
+    """
+
+    cells: list[Cells]
+    samples: Floats
+
+
+def estimator_rows(runs: Sequence[Run], counts: Counts, settings: Settings) -> EstimatorRows:
+    """Return one row for each score of an estimator in one domain.
+
+    Args:
+        runs: One a seed.
+        counts: ``(resamples, cases)``, shared by all estimators.
+        settings: Of the leaderboard.
+
+    Returns:
+        The rows by name of score. If a run failed, every row is failed: a mean over the remaining
+        seeds would not be comparable.
+    """
+    names = sorted({name for run in runs for name in (*run.names, *run.missing)})
+    errors = {run.seed: run.error for run in runs if run.error}
+    if errors or not names:
+        failed: Cells = {"status": "failed", "reason": _by_seed(errors, len(runs))}
+        cells = [_blank(runs, name) | failed for name in names or [""]]
+        return EstimatorRows(cells, np.full((len(cells), len(counts)), np.nan))
+    points, samples = _means(runs, names, counts, settings.threshold)
+    intervals = {metric: _intervals(samples[metric], settings.level) for metric in samples}
+    cells = [_blank(runs, name) | _case_cells(runs, settings.threshold) for name in names]
+    for row, name in enumerate(names):
+        cells[row] |= dict(zip(METRICS, points[row].tolist(), strict=True))
+        why = _reasons(name, runs, settings.threshold)
+        for metric, ends in intervals.items():
+            low, high = ends[row].tolist() if metric not in why else (np.nan, np.nan)
+            cells[row] |= {f"{metric}_low": low, f"{metric}_high": high}
+            if metric not in why and np.isnan(low):
+                why[f"interval of {metric}"] = "undefined in more than 5 % of the resamples"
+        cells[row] |= _status(name, runs, why)
+    return EstimatorRows(cells, samples["spearman"])
+
+
+def _blank(runs: Sequence[Run], name: str) -> Cells:
+    missing: Cells = dict.fromkeys(COLUMNS, np.nan)
+    return missing | {"estimator": runs[0].estimator, "score": name, "seeds": len(runs)}
+
+
+def _case_cells(runs: Sequence[Run], threshold: float) -> Cells:
+    failures = float(np.mean([np.count_nonzero(run.quality < threshold) for run in runs]))
+    cases = len(runs[0].quality)
+    return {
+        "n_failures": failures,
+        "prevalence": failures / cases,
+        "mean_dice": float(np.mean([run.quality.mean() for run in runs])),
+    }
+
+
+def _means(
+    runs: Sequence[Run], names: Sequence[str], counts: Counts, threshold: float
+) -> tuple[Floats, dict[str, Floats]]:
+    """Return means over the runs, NaN where one is: points ``(names, metrics)`` and samples."""
+    points = np.zeros((len(names), len(METRICS)))
+    samples = {metric: np.zeros((len(names), len(counts))) for metric in INTERVAL_METRICS}
+    for run in runs:
+        found = point_metrics(run.scores, run.quality, threshold, run.predicts_quality)
+        places = [names.index(name) for name in run.names]
+        points += _spread(np.stack([found[metric] for metric in METRICS], axis=1), places, names)
+        usable = np.isfinite(run.scores).all(axis=1)
+        drawn = interval_samples(run.scores[usable], run.quality, counts, threshold)
+        for metric, numbers in drawn.items():
+            samples[metric] += _spread(numbers, np.array(places)[usable], names)
+    points /= len(runs)
+    return points, {metric: numbers / len(runs) for metric, numbers in samples.items()}
+
+
+def _spread(rows: Floats, places: Sequence[int] | NDArray[np.intp], names: Sequence[str]) -> Floats:
+    """Put rows where their names are; a row that is missing is NaN."""
+    table = np.full((len(names), rows.shape[1]), np.nan)
+    table[places] = rows
+    return table
+
+
+def _intervals(samples: Floats, level: float) -> Floats:
+    """Return ``interval`` of each row, ``(rows, 2)``; rows without a NaN all at once."""
+    ends = np.full((len(samples), 2), np.nan)
+    whole = ~np.isnan(samples).any(axis=1)
+    if whole.any():
+        ends[whole] = np.quantile(samples[whole], [(1 - level) / 2, (1 + level) / 2], axis=1).T
+    for row in np.flatnonzero(~whole):
+        ends[row] = interval(samples[row], level)[:2]
+    return ends
+
+
+def _reasons(name: str, runs: Sequence[Run], threshold: float) -> dict[str, str]:
+    """Return why each metric is undefined, for those that are in at least one seed."""
+    found: dict[str, dict[int, str]] = {}
+    for run in runs:
+        for metric, reason in _run_reasons(name, run, threshold).items():
+            found.setdefault(metric, {})[run.seed] = reason
+    return {metric: _by_seed(by_seed, len(runs)) for metric, by_seed in found.items()}
+
+
+def _run_reasons(name: str, run: Run, threshold: float) -> dict[str, str]:
+    if name not in run.names:
+        return dict.fromkeys(METRICS, run.missing.get(name, "no such score in the record"))
+    place = run.names.index(name)
+    return reasons(run.scores[place], run.quality, threshold, bool(run.predicts_quality[place]))
+
+
+def _by_seed(texts: dict[int, str], seeds: int) -> str:
+    """Join reasons; seeds are named unless all give the same reason."""
+    if len(texts) == seeds and len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    named: dict[str, list[str]] = {}
+    for seed, text in sorted(texts.items()):
+        named.setdefault(text, []).append(str(seed))
+    return "; ".join(f"seed {', '.join(held)}: {text}" for text, held in named.items())
+
+
+def _status(name: str, runs: Sequence[Run], why: dict[str, str]) -> Cells:
+    """Return the status, and the reasons, each once with the metrics it holds for."""
+    held: dict[str, list[str]] = {}
+    for metric, reason in why.items():
+        held.setdefault(reason, []).append(metric)
+    reason = "; ".join(f"{', '.join(metrics)}: {text}" for text, metrics in held.items())
+    if not all(metric in why for metric in METRICS):
+        return {"status": "ok", "reason": reason}
+    status = "failed" if any(name in run.broken for run in runs) else "undefined"
+    return {"status": status, "reason": next(iter(held)) if len(held) == 1 else reason}
