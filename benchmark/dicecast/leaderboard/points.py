@@ -76,7 +76,7 @@ def point_metrics(
     return values
 
 
-def reasons(
+def undefined_metrics(
     score: Floats, quality: Floats, threshold: float, predicts_quality: bool
 ) -> dict[str, str]:
     """Return why each metric that does not exist for a score does not, as ``evaluate`` says it.
@@ -219,7 +219,8 @@ def _truth_as_rows(rows: _Rows) -> _Rows:
 
 def _centred_ranks(rows: _Rows) -> Floats:
     """Return twice the distance of each midrank from the mean rank: whole, so sums are exact."""
-    return (rows.below + rows.upto - rows.score.shape[1]).astype(np.float64)
+    ranks: Floats = (rows.below + rows.upto - rows.score.shape[1]).astype(np.float64)
+    return ranks
 
 
 def _unit(values: Floats) -> Floats:

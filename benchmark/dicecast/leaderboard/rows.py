@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicecast.leaderboard.collect import Run
-from dicecast.leaderboard.points import point_metrics, reasons
+from dicecast.leaderboard.points import point_metrics, undefined_metrics
 from dicecast.leaderboard.resamples import INTERVAL_METRICS, interval_samples
 from dicecast.metrics.bootstrap import interval
 from dicecast.metrics.catalogue import METRICS
@@ -124,16 +124,16 @@ def _means(
     for run in runs:
         found = point_metrics(run.scores, run.quality, threshold, run.predicts_quality)
         places = [names.index(name) for name in run.names]
-        points += _spread(np.stack([found[metric] for metric in METRICS], axis=1), places, names)
+        points += _placed(np.stack([found[metric] for metric in METRICS], axis=1), places, names)
         usable = np.isfinite(run.scores).all(axis=1)
         drawn = interval_samples(run.scores[usable], run.quality, counts, threshold)
         for metric, numbers in drawn.items():
-            samples[metric] += _spread(numbers, np.array(places)[usable], names)
+            samples[metric] += _placed(numbers, np.array(places)[usable], names)
     points /= len(runs)
     return points, {metric: numbers / len(runs) for metric, numbers in samples.items()}
 
 
-def _spread(rows: Floats, places: Sequence[int] | NDArray[np.intp], names: Sequence[str]) -> Floats:
+def _placed(rows: Floats, places: Sequence[int] | NDArray[np.intp], names: Sequence[str]) -> Floats:
     """Put rows where their names are; a row that is missing is NaN."""
     table = np.full((len(names), rows.shape[1]), np.nan)
     table[places] = rows
@@ -153,10 +153,19 @@ def _intervals(samples: Floats, level: float) -> Floats:
 
 def _reasons(name: str, runs: Sequence[Run], threshold: float) -> dict[str, str]:
     """Return why each metric is undefined, for those that are in at least one seed."""
+    by_run = {run.seed: _run_reasons(name, run, threshold) for run in runs}
+    whole = {
+        seed: next(iter(reasons.values()))
+        for seed, reasons in by_run.items()
+        if len(reasons) == len(METRICS) and len(set(reasons.values())) == 1
+    }
+    if whole:
+        # A seed that undoes the whole row explains it; what the other seeds lack is no news.
+        return dict.fromkeys(METRICS, _by_seed(whole, len(runs)))
     found: dict[str, dict[int, str]] = {}
-    for run in runs:
-        for metric, reason in _run_reasons(name, run, threshold).items():
-            found.setdefault(metric, {})[run.seed] = reason
+    for seed, reasons in by_run.items():
+        for metric, reason in reasons.items():
+            found.setdefault(metric, {})[seed] = reason
     return {metric: _by_seed(by_seed, len(runs)) for metric, by_seed in found.items()}
 
 
@@ -164,7 +173,9 @@ def _run_reasons(name: str, run: Run, threshold: float) -> dict[str, str]:
     if name not in run.names:
         return dict.fromkeys(METRICS, run.missing.get(name, "no such score in the record"))
     place = run.names.index(name)
-    return reasons(run.scores[place], run.quality, threshold, bool(run.predicts_quality[place]))
+    return undefined_metrics(
+        run.scores[place], run.quality, threshold, bool(run.predicts_quality[place])
+    )
 
 
 def _by_seed(texts: dict[int, str], seeds: int) -> str:
