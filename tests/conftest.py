@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dicecast.data.cases import Cases, FittingData, SegmentationData
+
+
+def discs(cases: int, seed: int, prefix: str = "case", size: int = 16) -> Cases:
+    """Bright discs on a noisy ground; the mask is the disc."""
+    rng = np.random.default_rng(seed)
+    place = np.mgrid[:size, :size]
+    centre = rng.uniform(0.3, 0.7, (cases, 2, 1, 1)) * size
+    radius = rng.uniform(0.15, 0.3, (cases, 1, 1)) * size
+    masks = (((place[None] - centre) ** 2).sum(axis=1) < radius**2).astype(np.uint8)
+    values = 80 + 90.0 * masks[..., None] + rng.normal(0, 25, (cases, size, size, 3))
+    names = [f"{prefix}{number}" for number in range(cases)]
+    table = pd.DataFrame({"stem": names, "group": names, "domain": "in_distribution"})
+    return Cases(table, np.clip(values, 0, 255).astype(np.uint8), masks)
+
+
+@pytest.fixture(scope="session")
+def disc_cases() -> Callable[..., Cases]:
+    return discs
+
+
+@pytest.fixture(scope="session")
+def disc_data() -> SegmentationData:
+    return SegmentationData(
+        "discs",
+        ("background", "disc"),
+        discs(24, 0, "train"),
+        discs(8, 1, "validation"),
+        discs(20, 2, "quality"),
+        {"in_distribution": discs(9, 3, "test")},
+    )
+
+
+@pytest.fixture(scope="session")
+def fitting(disc_data: SegmentationData) -> FittingData:
+    return disc_data.for_fitting()
+
+
+@pytest.fixture(scope="session")
+def trainer_in(fitting: FittingData) -> Callable[..., Any]:
+    """Make a trainer of a tiny network with its store in a folder."""
+
+    def make(folder: Path, **fields: Any) -> Any:
+        from dicecast.networks.unet import UNet
+        from dicecast.store import Store
+        from dicecast.training.backbone import BackboneTrainer
+        from dicecast.training.trainer import Schedule
+
+        settings = {
+            "data": fitting,
+            "architecture": UNet(width=4, depth=2),
+            "schedule": Schedule(epochs=4, batch_size=8, learning_rate=0.01, patience=0),
+            "store": Store(folder),
+        }
+        return BackboneTrainer(**(settings | fields))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trainer(trainer_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One trainer for all tests, so that each network is trained once."""
+    return trainer_in(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def sampler() -> Any:
+    from dicecast.estimation.sampling import Sampler
+
+    return Sampler(num_classes=2)

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dicecast.data.cases import Cases
+from dicecast.errors import DicecastError
+from dicecast.networks.backend import compiled
+from dicecast.networks.unet import UNet
+from dicecast.training import trainer as module
+from dicecast.training.backbone import _dice_score
+from dicecast.training.initial import initial_weights
+from dicecast.training.objective import SegmentationLoss
+from dicecast.training.trainer import (
+    Examples,
+    Progress,
+    Schedule,
+    Task,
+    evaluate,
+    padded_batches,
+    symmetries,
+    to_network,
+    train,
+)
+
+SCHEDULE = Schedule(epochs=5, batch_size=8, learning_rate=0.01, patience=0)
+
+
+def build() -> Any:
+    return UNet(width=4, depth=1).build((16, 16, 3), 2)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task(build(), SegmentationLoss(), _dice_score)
+
+
+@pytest.fixture(scope="module")
+def examples(disc_cases: Callable[..., Cases]) -> tuple[Examples, Examples]:
+    train_cases, validation = disc_cases(24, 0), disc_cases(8, 1)
+    return (
+        Examples(train_cases.images, train_cases.masks),
+        Examples(validation.images, validation.masks),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task, examples: tuple[Examples, Examples]) -> Any:
+    return train(task, initial_weights(build, 0), examples, SCHEDULE, seed=0)
+
+
+def test_the_same_seed_gives_the_same_bits_and_the_same_log(
+    task: Task, examples: tuple[Examples, Examples], trained: Any
+) -> None:
+    keras.utils.set_random_seed(99)
+    again = train(task, initial_weights(build, 0), examples, SCHEDULE, seed=0)
+    assert again.log == trained.log
+    for one, other in zip(trained.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_task_of_its_own_gives_the_same_bits(
+    examples: tuple[Examples, Examples], trained: Any
+) -> None:
+    fresh = Task(build(), SegmentationLoss(), _dice_score)
+    again = train(fresh, initial_weights(build, 0), examples, SCHEDULE, seed=0)
+    for one, other in zip(trained.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_other_weights_from_the_same_start(
+    task: Task, examples: tuple[Examples, Examples], trained: Any
+) -> None:
+    other = train(task, initial_weights(build, 0), examples, SCHEDULE, seed=1)
+    assert any((a != b).any() for a, b in zip(trained.weights, other.weights, strict=True))
+
+
+def test_the_loss_goes_down_and_the_discs_are_found(
+    task: Task, examples: tuple[Examples, Examples]
+) -> None:
+    longer = Schedule(epochs=12, batch_size=8, learning_rate=0.01, patience=0)
+    log = train(task, initial_weights(build, 0), examples, longer, seed=0).log
+    assert [entry.epoch for entry in log] == list(range(1, 13))
+    assert log[-1].loss < 0.5 * log[0].loss
+    assert max(entry.score for entry in log) > 0.8
+
+
+def test_the_returned_weights_are_those_of_the_best_epoch(
+    task: Task, examples: tuple[Examples, Examples], trained: Any
+) -> None:
+    score = float(np.mean(evaluate(task, trained.weights, examples[1])))
+    assert score == pytest.approx(max(entry.score for entry in trained.log), abs=1e-6)
+
+
+def test_moving_statistics_move_in_training_and_the_network_is_left_as_it_was(
+    task: Task, trained: Any
+) -> None:
+    start = initial_weights(build, 0)
+    trainable = len(task.network.trainable_variables)
+    moved = zip(start[trainable:], trained.weights[trainable:], strict=True)
+    assert all((a != b).any() for a, b in moved)
+    before = [ops.convert_to_numpy(v) for v in task.network.variables]
+    evaluate(
+        task,
+        trained.weights,
+        Examples(np.zeros((3, 16, 16, 3), np.uint8), np.zeros((3, 16, 16), np.uint8)),
+    )
+    for old, variable in zip(before, task.network.variables, strict=True):
+        np.testing.assert_array_equal(old, ops.convert_to_numpy(variable))
+
+
+def test_patience_stops_once_so_many_epochs_were_no_better(
+    task: Task, examples: tuple[Examples, Examples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.1, 0.5, 0.4, 0.6, 0.6, 0.3, 0.9, 0.9])
+    monkeypatch.setattr(module, "evaluate", lambda *_: np.array([next(scores)]))
+    seen: list[Progress] = []
+    schedule = Schedule(epochs=8, batch_size=8, learning_rate=0.01, patience=2)
+    kept: list[list[np.ndarray]] = []
+    original = module._Loop.weights
+
+    def remember(self: Any, carry: Any) -> Any:
+        kept.append(original(self, carry))
+        return kept[-1]
+
+    monkeypatch.setattr(module._Loop, "weights", remember)
+    result = train(task, initial_weights(build, 0), examples, schedule, 0, seen.append)
+    assert [entry.score for entry in result.log] == [0.1, 0.5, 0.4, 0.6, 0.6, 0.3]
+    assert seen == result.log
+    for one, other in zip(result.weights, kept[3], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_divergence_names_the_learning_rate(
+    task: Task, examples: tuple[Examples, Examples]
+) -> None:
+    broken = [np.full_like(weight, np.nan) for weight in initial_weights(build, 0)]
+    with pytest.raises(DicecastError, match=r"diverged in epoch 1.*learning_rate \(now 0\.01\)"):
+        train(task, broken, examples, SCHEDULE, seed=0)
+
+
+def test_one_trace_serves_all_seeds(
+    examples: tuple[Examples, Examples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = []
+
+    def counting(function: Callable[..., Any], accelerate: str = "auto") -> Callable[..., Any]:
+        def traced(*arguments: Any) -> Any:
+            traces.append(function.__qualname__)
+            return function(*arguments)
+
+        return compiled(traced, accelerate)
+
+    monkeypatch.setattr(module, "compiled", counting)
+    task = Task(build(), SegmentationLoss(), _dice_score)
+    short = Schedule(epochs=2, batch_size=8)
+    for seed in (0, 1, 5):
+        train(task, initial_weights(build, seed), examples, short, seed)
+    assert len(traces) == len(set(traces)) == 2
+
+
+def test_fewer_examples_than_a_batch_are_one_smaller_batch(
+    task: Task, examples: tuple[Examples, Examples]
+) -> None:
+    few = Examples(examples[0].inputs[:3], examples[0].targets[:3])
+    result = train(task, initial_weights(build, 0), (few, few), Schedule(2, 8), seed=0)
+    assert len(result.log) == 2
+    assert np.isfinite(result.log[-1].loss)
+
+
+def test_evaluation_does_not_depend_on_the_batch(
+    task: Task, examples: tuple[Examples, Examples], trained: Any
+) -> None:
+    whole = evaluate(task, trained.weights, examples[0])
+    np.testing.assert_allclose(
+        evaluate(task, trained.weights, examples[0], batch=7), whole, atol=1e-6
+    )
+    assert whole.shape == (24,)
+
+
+def test_validation_score_is_the_dice_of_each_case() -> None:
+    logits = np.zeros((3, 1, 4, 3), np.float32)
+    predicted = np.array([[0, 1, 1, 2], [0, 0, 0, 0], [1, 1, 0, 0]])
+    truth = np.array([[0, 1, 2, 2], [0, 0, 0, 0], [2, 2, 0, 0]])
+    for case, place in np.ndindex(3, 4):
+        logits[case, 0, place, predicted[case, place]] = 1.0
+    score = ops.convert_to_numpy(_dice_score({"logits": logits}, truth[:, None, :]))
+    # Class 1: 2*1/(2+1), class 2: 2*1/(1+2); both empty: 1; one empty: 0.
+    np.testing.assert_allclose(score, [2 / 3, 1.0, 0.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "batch"), [(1, 5), (5, 5), (7, 3), (8, 64)])
+def test_padded_batches_have_one_length_and_hold_each_row_once(count: int, batch: int) -> None:
+    parts = list(padded_batches(count, batch))
+    assert len({len(rows) for rows, _ in parts}) == 1
+    real = np.concatenate([rows[:n] for rows, n in parts])
+    np.testing.assert_array_equal(real, np.arange(count))
+    assert max(rows.max() for rows, _ in parts) < count
+
+
+def test_images_are_divided_by_255_and_floats_are_left() -> None:
+    images = np.array([[0, 51, 255]], np.uint8)
+    np.testing.assert_allclose(ops.convert_to_numpy(to_network(images)), [[0, 0.2, 1]], rtol=1e-6)
+    floats = np.array([[0.5, 255.0]], np.float32)
+    np.testing.assert_array_equal(ops.convert_to_numpy(to_network(floats)), floats)
+
+
+def dihedral(image: np.ndarray) -> list[bytes]:
+    turned = [np.rot90(image, turns) for turns in range(4)]
+    return [np.ascontiguousarray(t).tobytes() for i in turned for t in (i, i[:, ::-1])]
+
+
+def test_symmetries_are_all_eight_of_the_square_and_move_masks_alike() -> None:
+    image = np.random.default_rng(0).random((5, 5, 3)).astype(np.float32)
+    mask = (image[..., :1] > 0.5).astype(np.float32)
+    turn = np.array(list(np.ndindex(2, 2, 2)), bool).T
+    images = ops.convert_to_numpy(symmetries(np.repeat(image[None], 8, axis=0), turn))
+    masks = ops.convert_to_numpy(symmetries(np.repeat(mask[None], 8, axis=0), turn))
+    assert {i.tobytes() for i in images} == set(dihedral(image))
+    np.testing.assert_array_equal((images[..., :1] > 0.5).astype(np.float32), masks)
+    np.testing.assert_array_equal(images[0], image)
+
+
+def test_symmetries_of_a_rectangle_never_transpose() -> None:
+    image = np.random.default_rng(0).random((3, 5, 1)).astype(np.float32)
+    turn = np.array(list(np.ndindex(2, 2, 2)), bool).T
+    images = ops.convert_to_numpy(symmetries(np.repeat(image[None], 8, axis=0), turn))
+    expected = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
+    assert {i.tobytes() for i in images} == {np.ascontiguousarray(e).tobytes() for e in expected}
+
+
+@pytest.mark.parametrize("width", [16, 24])
+def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(
+    task: Task, width: int
+) -> None:
+    cases = Examples(np.zeros((20, 16, width, 3), np.uint8), np.zeros((20, 16, width), np.uint8))
+    loop = module._Loop(task, cases, Schedule(epochs=3, batch_size=8))
+    order, turns, _, first = loop.plan(seed=3, epoch=2)
+    assert order.shape == (2, 8)
+    assert len(set(order.ravel())) == 16
+    assert turns[:, :2].any()
+    assert turns[:, 2].any() == (width == 16)
+    assert first == 4
+    still = module._Loop(task, cases, Schedule(epochs=3, batch_size=8, augment=False))
+    assert not still.plan(seed=3, epoch=2)[1].any()
+    assert (loop.plan(seed=3, epoch=1)[0] != order).any()
+    assert (loop.plan(seed=4, epoch=2)[0] != order).any()
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    import random
+
+    random.seed(1)
+    before = random.getstate()
+    first = initial_weights(build, 7)
+    assert random.getstate() == before
+    keras.utils.set_random_seed(5)
+    again, other = initial_weights(build, 7), initial_weights(build, 8)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    kernels = [(a, b) for a, b in zip(first, other, strict=True) if a.ndim == 4]
+    assert all((a != b).any() for a, b in kernels)
+    # Two layers of one shape must not start alike: Keras gives each initialiser its own seed.
+    same = [k for k in first if k.shape == (3, 3, 8, 8)]
+    assert all((a != b).any() for a, b in zip(same, same[1:], strict=False))
+
+
+PROGRAM = """
+import hashlib, numpy as np
+from dicecast.networks.unet import UNet
+from dicecast.training.backbone import _dice_score
+from dicecast.training.initial import initial_weights
+from dicecast.training.objective import SegmentationLoss
+from dicecast.training.trainer import Examples, Schedule, Task, train
+build = lambda: UNet(width=4, depth=1).build((16, 16, 3), 2)
+rng = np.random.default_rng(0)
+data = Examples(
+    rng.integers(0, 255, (8, 16, 16, 3)).astype(np.uint8),
+    rng.integers(0, 2, (8, 16, 16)).astype(np.uint8),
+)
+task = Task(build(), SegmentationLoss(), _dice_score)
+weights = train(task, initial_weights(build, 0), (data, data), Schedule(2, 4), 0).weights
+digest = hashlib.sha256(b"".join(np.ascontiguousarray(w).tobytes() for w in weights)).hexdigest()
+"""
+
+
+def test_a_fresh_process_gives_the_same_bits() -> None:
+    here: dict[str, Any] = {}
+    exec(PROGRAM, here)
+    package = str(Path(module.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + "print(digest)"],
+        env=os.environ | {"PYTHONPATH": package, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == here["digest"]
