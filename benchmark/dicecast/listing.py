@@ -1,9 +1,13 @@
-"""What there is of each kind, by name with one sentence; nothing here imports TensorFlow."""
+"""What there is of each kind, by name with one sentence.
+
+Sources are read, not run: a list waits for neither TensorFlow nor SciPy.
+"""
 
 from __future__ import annotations
 
 import ast
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from dicecast.plugins import REGISTRIES
@@ -19,6 +23,9 @@ KINDS = (
     "heads",
     "metrics",
 )
+
+_PACKAGE = Path(__file__).parent
+_AGGREGATION_DECORATORS = ("map_aggregation", "probability_score", "agreement_score")
 
 
 def listed(kind: str) -> dict[str, str]:
@@ -41,34 +48,47 @@ def _suites() -> dict[str, str]:
 
 
 def _measures() -> dict[str, str]:
-    """Read the measures' file without running it: they are functions of Keras tensors."""
-    source = Path(__file__).parent / "estimation" / "measures.py"
     return {
-        str(call.args[0].value): (ast.get_docstring(node) or "").split("\n")[0]
-        for node in ast.parse(source.read_text()).body
-        if isinstance(node, ast.FunctionDef)
-        for call in node.decorator_list
+        str(call.args[0].value): _summary(function)
+        for function in _functions("estimation/measures.py")
+        for call in function.decorator_list
         if isinstance(call, ast.Call) and isinstance(call.args[0], ast.Constant)
     }
 
 
 def _aggregations() -> dict[str, str]:
-    from dicecast.scores.score_cases import describe_aggregations  # noqa: PLC0415  SciPy is slow
-
-    return describe_aggregations()
+    """List aggregations of maps as ``<measure>/<name>``, because each applies to every measure."""
+    found = {}
+    for function in _functions("scores/aggregations.py", "scores/agreement.py"):
+        for decorator in function.decorator_list:
+            if isinstance(decorator, ast.Name) and decorator.id in _AGGREGATION_DECORATORS:
+                of_map = decorator.id == "map_aggregation"
+                name = f"<measure>/{function.name}" if of_map else function.name
+                found[name] = _summary(function)
+    return found
 
 
 def _metrics() -> dict[str, str]:
-    from dicecast.metrics import (  # noqa: PLC0415
-        correlation,
-        discrimination,
-        regression,
-        risk_coverage,
-    )
-    from dicecast.metrics.catalogue import METRICS  # noqa: PLC0415
+    modules = ("correlation", "discrimination", "risk_coverage", "regression")
+    functions = {f.name: f for f in _functions(*(f"metrics/{name}.py" for name in modules))}
+    return {name: _summary(functions[name]) for name in _keys("metrics/catalogue.py", "METRICS")}
 
-    modules = (correlation, discrimination, regression, risk_coverage)
-    functions = {
-        name: vars(module)[name] for module in modules for name in METRICS if hasattr(module, name)
-    }
-    return {name: (functions[name].__doc__ or "").split("\n")[0] for name in METRICS}
+
+def _functions(*files: str) -> Iterator[ast.FunctionDef]:
+    for file in files:
+        tree = ast.parse((_PACKAGE / file).read_text(encoding="utf-8"))
+        yield from (node for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
+def _keys(file: str, name: str) -> Iterator[str]:
+    """Yield the keys of a dict literal that a file assigns to ``name``."""
+    for node in ast.parse((_PACKAGE / file).read_text(encoding="utf-8")).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(target, ast.Name) and target.id == name:
+            assert isinstance(node, ast.AnnAssign)
+            assert isinstance(node.value, ast.Dict)
+            yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))
+
+
+def _summary(function: ast.FunctionDef) -> str:
+    return (ast.get_docstring(function) or "").split("\n")[0].removeprefix("Return ")

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dicecast.estimation.prediction import Agreement, Prediction
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from dicecast.estimation.prediction import Agreement, Prediction
 
 
 def make_masks(cases: int, classes: int, seed: int = 0, side: int = 32) -> NDArray[np.uint8]:

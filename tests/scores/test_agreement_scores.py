@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from dicecast.estimation.prediction import Prediction
 from dicecast.scores.agreement import (
     AGREEMENT_SCORES,

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage.segmentation import expand_labels, find_boundaries
+
 from dicecast.errors import DicecastError
 from dicecast.estimation.prediction import Prediction
 from dicecast.scores.aggregations import MAP_AGGREGATIONS, MapContext, map_scores
 from dicecast.scores.regions import MaskRegions
-from scipy import ndimage
-from skimage.segmentation import expand_labels, find_boundaries
 
 THRESHOLD = 0.4
 MONOTONE = sorted(set(MAP_AGGREGATIONS) - {"above_threshold"})

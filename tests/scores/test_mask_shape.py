@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from dicecast.scores.mask_shape import mask_shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label, regionprops
+
+from dicecast.scores.mask_shape import mask_shape
 
 
 def features(mask, num_classes=2):

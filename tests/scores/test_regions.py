@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dicecast.errors import DicecastError
-from dicecast.scores.regions import MaskRegions, boundary_region, foreground_volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.segmentation import expand_labels, find_boundaries
+
+from dicecast.errors import DicecastError
+from dicecast.scores.regions import MaskRegions, boundary_region, foreground_volume
 
 
 def reference(mask, width):

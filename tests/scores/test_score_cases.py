@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+
+from dicecast.listing import listed
 from dicecast.scores.aggregations import MAP_AGGREGATIONS
-from dicecast.scores.score_cases import describe_aggregations, score_batch
+from dicecast.scores.score_cases import score_batch
 
 THRESHOLDS = {"predictive_entropy": 0.3, "variance": 5e-5}
 
@@ -55,7 +54,7 @@ def test_sharper_probabilities_score_higher(prediction_of):
 
 
 def test_every_score_is_described(prediction):
-    described = describe_aggregations()
+    described = listed("aggregations")
     generic = {
         column.replace("variance/", "<measure>/")
         for column in score_batch(prediction, THRESHOLDS)
@@ -63,11 +62,3 @@ def test_every_score_is_described(prediction):
     }
     assert set(described) == generic
     assert all(text.endswith(".") for text in described.values())
-
-
-def test_the_list_does_not_import_tensorflow():
-    code = (
-        "import sys; from dicecast.scores.score_cases import describe_aggregations as d; d();"
-        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'jax')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

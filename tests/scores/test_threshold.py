@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dicecast.errors import DicecastError
 from dicecast.estimation.prediction import Prediction
 from dicecast.scores.threshold import RELATIVE_RESOLUTION, ThresholdCalibration
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def predict(maps, mask):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from dicecast.errors import SuiteError, did_you_mean
 from dicecast.listing import KINDS, listed
@@ -29,12 +31,9 @@ def list_plugins(
     console = Console()
     for name, items in found.items():
         console.print(f"[bold]{name}[/bold] ({len(items)})")
-        width = min(max(map(len, items), default=0), 34)
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
         for title, summary in items.items():
-            console.print(
-                f"  {title:<{width}}  {summary}",
-                markup=False,
-                highlight=False,
-                no_wrap=True,
-                overflow="ellipsis",
-            )
+            grid.add_row(Text(f"  {title}"), Text(summary))
+        console.print(grid)

@@ -11,9 +11,7 @@ import typer
 from rich.console import Console
 
 from dicecast.errors import SuiteError, did_you_mean
-from dicecast.leaderboard import build_leaderboard, print_leaderboard, write_leaderboard
 from dicecast.plugins import add_plugin_file, estimators
-from dicecast.records import read_records
 from dicecast.suite import Suite, load_suite
 
 
@@ -61,9 +59,11 @@ def run(  # noqa: PLR0913  one parameter an option
     console = Console()
     console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
     failures = _run(chosen, store, results, data_root, console, debug)
-    table = build_leaderboard(read_records(results, chosen.name))
+    from dicecast.leaderboard.files import read_leaderboard, write_leaderboard  # noqa: PLC0415
+    from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
+
     written = write_leaderboard(results, chosen.name)
-    print_leaderboard(table, console)
+    print_leaderboard(read_leaderboard(results, chosen.name), console)
     console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True)
     for estimator, seed, head, message in failures:
         what = f"{estimator} seed {seed}" + (f", head {head}" if head else "")

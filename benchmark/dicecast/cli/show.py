@@ -11,11 +11,11 @@ from rich.console import Console
 from dicecast.cli.run import quiet_tensorflow
 from dicecast.errors import DicecastError, did_you_mean
 from dicecast.plugins import add_plugin_file
-from dicecast.records import Record, read_record, record_path
 from dicecast.suite import load_suite
 
 if TYPE_CHECKING:
     from dicecast.harness.run import SuiteRun
+    from dicecast.records import Record
 
 PREDICTED = ("two_stage/image+mask+map", "forest", "isotonic", "pairwise_dice", "expected_dice")
 """Estimates of the Dice that the picture names, where the record has them."""
@@ -43,6 +43,8 @@ def show(  # noqa: PLR0913  one parameter an option
 
     Such as: dicecast show quickstart worst --estimator mc_dropout
     """
+    from dicecast.records import read_record, record_path  # noqa: PLC0415  pandas is slow
+
     chosen = load_suite(suite, change or ())
     for path in plugin or ():
         add_plugin_file(path)

@@ -1,4 +1,4 @@
-"""All scores of a batch of cases, and the list of what there is."""
+"""All scores of a batch of cases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dicecast.estimation.prediction import Prediction
-from dicecast.scores.aggregations import MAP_AGGREGATIONS, map_scores
-from dicecast.scores.agreement import AGREEMENT_SCORES, PROBABILITY_SCORES, draw_scores
+from dicecast.scores.aggregations import map_scores
+from dicecast.scores.agreement import draw_scores
 
 
 def score_batch(prediction: Prediction, thresholds: Mapping[str, float]) -> pd.DataFrame:
@@ -28,17 +28,3 @@ def score_batch(prediction: Prediction, thresholds: Mapping[str, float]) -> pd.D
         DicecastError: A measure of the prediction has no threshold.
     """
     return pd.concat([map_scores(prediction, thresholds), draw_scores(prediction)], axis=1)
-
-
-def describe_aggregations() -> dict[str, str]:
-    """Return the first sentence of each aggregation's docstring by its name.
-
-    Aggregations of maps are named ``<measure>/<name>``, because each applies to every measure.
-    """
-    of_maps = {f"<measure>/{name}": function for name, function in MAP_AGGREGATIONS.items()}
-    functions = {**of_maps, **PROBABILITY_SCORES, **AGREEMENT_SCORES}
-    return {name: _summary(function) for name, function in functions.items()}
-
-
-def _summary(function: object) -> str:
-    return (function.__doc__ or "").partition("\n")[0]
