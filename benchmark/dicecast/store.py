@@ -94,12 +94,18 @@ class Store:
             with FileLock(place.with_name(place.name + ".lock"), is_singleton=True):
                 yield
         except OSError as error:
-            if error.filename is None or self.root not in Path(error.filename).parents:
+            if error.filename is None or self.root not in (
+                Path(error.filename),
+                *Path(error.filename).parents,
+            ):
                 raise
-            raise DicecastError(
-                f"The store {self.root} cannot be written: {error.strerror or error}. Free some "
-                "space, or name another folder with --store DIR."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DicecastError:
+        return DicecastError(
+            f"The store {self.root} cannot be written: {error.strerror or error}. Free some "
+            "space, or name another folder with --store DIR."
+        )
 
     def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
         half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
@@ -110,8 +116,11 @@ class Store:
                 checksums[name] = hashlib.sha256(content).hexdigest()
             (half / "manifest.json").write_text(json.dumps(checksums, indent=1, sort_keys=True))
             half.rename(place)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(half, ignore_errors=True)
+            # A full disk names no file, so ``_locked`` would not know it for the store's.
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
             raise
 
 
