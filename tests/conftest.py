@@ -56,10 +56,10 @@ def trainer_in(fitting: FittingData) -> Callable[..., Any]:
     """Make a trainer of a tiny network with its store in a folder."""
 
     def make(folder: Path, **fields: Any) -> Any:
-        from dicecast.networks.unet import UNet
-        from dicecast.store import Store
-        from dicecast.training.backbone import BackboneTrainer
-        from dicecast.training.trainer import Schedule
+        from dicecast.networks.unet import UNet  # noqa: PLC0415  seconds to import
+        from dicecast.store import Store  # noqa: PLC0415  seconds to import
+        from dicecast.training.backbone import BackboneTrainer  # noqa: PLC0415  seconds to import
+        from dicecast.training.trainer import Schedule  # noqa: PLC0415  seconds to import
 
         settings = {
             "data": fitting,
@@ -80,6 +80,6 @@ def trainer(trainer_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def sampler() -> Any:
-    from dicecast.estimation.sampling import Sampler
+    from dicecast.estimation.sampling import Sampler  # noqa: PLC0415  seconds to import
 
     return Sampler(num_classes=2)

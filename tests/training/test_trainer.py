@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -257,8 +259,6 @@ def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
-    import random
-
     random.seed(1)
     before = random.getstate()
     first = initial_weights(build, 7)
@@ -270,7 +270,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     assert all((a != b).any() for a, b in kernels)
     # Two layers of one shape must not start alike: Keras gives each initialiser its own seed.
     same = [k for k in first if k.shape == (3, 3, 8, 8)]
-    assert all((a != b).any() for a, b in zip(same, same[1:], strict=False))
+    assert all((a != b).any() for a, b in itertools.pairwise(same))
 
 
 PROGRAM = """

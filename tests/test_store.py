@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dicecast
+from dicecast.errors import DicecastError
+from dicecast.store import Artifact, Store
+
+FULL = Artifact(
+    {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "mask": np.zeros(3, np.uint8)},
+    {"cases": pd.DataFrame({"stem": ["a", "b"], "dice": [0.5, np.nan]})},
+    {"log": [1, 2.5, None], "key": "x"},
+)
+
+
+def never() -> Artifact:
+    raise AssertionError("computed although it is stored")
+
+
+def test_what_is_stored_comes_back(tmp_path: Path) -> None:
+    Store(tmp_path).get("stage", {"a": 1}, lambda: FULL)
+    found = Store(tmp_path).get("stage", {"a": 1}, never)
+    assert found.arrays.keys() == FULL.arrays.keys()
+    for name, array in FULL.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+        assert found.arrays[name].dtype == array.dtype
+    pd.testing.assert_frame_equal(found.tables["cases"], FULL.tables["cases"])
+    assert found.info == FULL.info
+
+
+def test_the_order_of_the_identity_does_not_matter(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.get("stage", {"a": 1, "b": {"c": 2, "d": 3}}, lambda: FULL)
+    store.get("stage", {"b": {"d": 3, "c": 2}, "a": 1}, never)
+
+
+def test_stage_and_identity_keep_artifacts_apart(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.get("one", {"a": 1}, lambda: FULL)
+    assert store.find("two", {"a": 1}) is None
+    assert store.find("one", {"a": 2}) is None
+    assert store.find("one", {"a": 1}) is not None
+
+
+def test_a_failed_computation_stores_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def fails() -> Artifact:
+        raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            store.get("stage", 1, fails)
+    assert not [path for path in (tmp_path / "stage").iterdir() if path.is_dir()]
+    assert store.get("stage", 1, lambda: FULL) is FULL
+
+
+def test_what_cannot_be_written_leaves_nothing_half(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(TypeError):
+        store.get("stage", 1, lambda: Artifact(info={"bad": object()}))
+    assert not [path for path in (tmp_path / "stage").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "cases.parquet", "info.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "remove"])
+def test_a_damaged_artifact_is_computed_again(tmp_path: Path, name: str, damage: str) -> None:
+    store = Store(tmp_path)
+    store.get("stage", 1, lambda: FULL)
+    file = store.place("stage", 1) / name
+    content = file.read_bytes()
+    if damage == "remove":
+        file.unlink()
+    else:
+        flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+        file.write_bytes({"flip": flipped, "cut": content[:-1], "empty": b""}[damage])
+    calls: list[int] = []
+
+    def again() -> Artifact:
+        calls.append(1)
+        return FULL
+
+    store.get("stage", 1, again)
+    assert calls == [1]
+    assert file.read_bytes() == content
+    assert store.find("stage", 1) is not None
+
+
+def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
+    objects = np.array([{}, []], dtype=object)
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
+        Store(tmp_path).get("stage", 1, lambda: Artifact({"bad": objects}))
+
+
+def test_a_store_inside_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    root = tmp_path / "file" / "store"
+    with pytest.raises(DicecastError, match=r"store .*file/store cannot be written.*--store DIR"):
+        Store(root).get("stage", 1, lambda: FULL)
+
+
+def test_a_store_that_is_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    root = tmp_path / "file"
+    root.write_text("")
+    with pytest.raises(DicecastError, match=r"cannot be written"):
+        Store(root).get("stage", 1, lambda: FULL)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user bound by modes")
+def test_a_folder_that_is_read_only_is_an_error_that_names_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(DicecastError, match=r"cannot be written"):
+        Store(tmp_path).get("stage", 1, lambda: FULL)
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from dicecast.errors import DicecastError
+from dicecast.store import Artifact, Store
+big = Artifact({"noise": np.random.default_rng(0).random(10_000)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    Store(Path(sys.argv[1])).get("stage", 1, lambda: big)
+except DicecastError as error:
+    print("message:", error)
+"""
+
+
+def run(program: str, *arguments: str) -> subprocess.Popen[str]:
+    package = str(Path(dicecast.__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | {"PYTHONPATH": package},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_disk_without_space_is_an_error_that_names_the_store(tmp_path: Path) -> None:
+    out, error = run(FULL_DISK, str(tmp_path)).communicate(timeout=60)
+    assert f"message: The store {tmp_path} cannot be written" in out, error
+    assert not [path for path in (tmp_path / "stage").iterdir() if path.is_dir()]
+
+
+COMPUTES_ONCE = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from dicecast.store import Artifact, Store
+root, counter = Path(sys.argv[1]), Path(sys.argv[2])
+def make():
+    with counter.open("a") as file:
+        file.write("x")
+    time.sleep(1.0)
+    return Artifact({"a": np.ones(3)})
+ready = Path(sys.argv[3])
+ready.write_text("")
+while len(list(ready.parent.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+print(Store(root).get("stage", {"x": 1}, make).arrays["a"].sum())
+"""
+
+
+def test_two_processes_compute_the_same_thing_once(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    processes = [
+        run(COMPUTES_ONCE, str(tmp_path / "store"), str(counter), str(tmp_path / f"ready-{i}"))
+        for i in range(2)
+    ]
+    for process in processes:
+        out, error = process.communicate(timeout=60)
+        assert out.strip() == "3.0", error
+    assert counter.read_text() == "x"
