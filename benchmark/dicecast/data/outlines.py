@@ -95,7 +95,8 @@ class Outline:
 
 def _room(radius: Array) -> Array:
     """Return how far from the image's centre a lesion of ``radius`` may lie, ``(cases, 1)``."""
-    return np.float32(0.8) * np.maximum(0.88 - radius, 0.08)[:, None]
+    room: Array = np.float32(0.8) * np.maximum(0.88 - radius, 0.08)
+    return room[:, None]
 
 
 def rated(distance: Array, width: Array, rngs: list[np.random.Generator]) -> NDArray[np.uint8]:
