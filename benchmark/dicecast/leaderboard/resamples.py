@@ -7,15 +7,14 @@ from ``accepted``, the count of cases that score as high as a case or higher.
 
 from __future__ import annotations
 
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dicecast.leaderboard.running_sums import padded, running_sums
 from dicecast.metrics.tie_groups import Order, divide, doubled_ranks, sum_of_products
 
 Floats = NDArray[np.float64]
@@ -31,6 +30,34 @@ _BLOCK_ELEMENTS = 40_000
 _THREADS = min(os.cpu_count() or 1, 8)
 
 
+class _Path(NamedTuple):
+    """The way through the cases from the highest score down, the same in every block.
+
+    Attributes:
+        descending: ``(cases,)``, the cases in that order.
+        last: For each case in its own place, where its ties end on the way.
+        first: Likewise, where they begin.
+        risk: 1 - quality on the way, padded like the scratch of a block.
+        distinct: Whether no two cases tie.
+    """
+
+    descending: Indices
+    last: Indices
+    first: Indices
+    risk: Floats
+    distinct: bool
+
+    @classmethod
+    def of(cls, score: Floats, quality: Floats) -> _Path:
+        order = Order.of(score)
+        risk = np.zeros(padded(len(score)))
+        descending = np.ascontiguousarray(order.ascending[::-1])
+        risk[: len(score)] = 1.0 - quality[descending]
+        distinct = bool((order.upto - order.below == 1).all())
+        last, first = len(score) - 1 - order.below, len(score) - order.upto
+        return cls(descending, last, first, risk, distinct)
+
+
 class _Block(NamedTuple):
     """What all scores share in a block of resamples, and where each of them is worked out.
 
@@ -43,7 +70,6 @@ class _Block(NamedTuple):
         few_fail: Whether those are the failures.
         few_counts: Counts of those alone.
         few_total: ``(resamples,)``, the sum of those counts.
-        risk: ``(cases,)``, 1 - quality.
         untied: Sums over the cases' ties where no two cases tie.
         scratch: ``(6, cases and some rows of 0, resamples)``: allocating anew for each score takes
             longer than the arithmetic.
@@ -57,7 +83,6 @@ class _Block(NamedTuple):
     few_fail: bool
     few_counts: Floats
     few_total: Floats
-    risk: Floats
     untied: _TieSums
     scratch: Floats
 
@@ -93,13 +118,17 @@ def interval_samples(
         (array([[0.5]]), array([[1.]]))
     """
     results = np.full((len(INTERVAL_METRICS), len(scores), len(counts)), np.nan)
-    orders, truth = [Order.of(score) for score in scores], Order.of(quality)
+    paths = [_Path.of(score, quality) for score in scores]
+    truth = Order.of(quality)
     width = max(_BLOCK_ELEMENTS // max(len(quality), 1), 32)
 
     def fill(start: int) -> None:
         part = slice(start, start + width)
         block = _block(truth, counts[part], threshold)
-        results[:, :, part] = _finished(np.stack([_sums(order, block) for order in orders]), block)
+        sums = np.empty((4, len(paths), len(block.total)))
+        for row, path in enumerate(paths):
+            _fill_sums(path, block, sums[:, row])
+        results[:, :, part] = _finished(sums, block)
 
     if results.size and len(quality):
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -123,9 +152,8 @@ def _block(truth: Order, resamples: Counts, threshold: float) -> _Block:
         few_fail=few_fail,
         few_counts=counts[few],
         few_total=counts[few].sum(axis=0),
-        risk=1.0 - truth.score,
         untied=_tie_sums(counts, weights, few, counts),
-        scratch=np.zeros((6, math.prod(_runs(len(counts))), counts.shape[1])),
+        scratch=np.zeros((6, padded(len(counts)), counts.shape[1])),
     )
 
 
@@ -137,27 +165,26 @@ def _tie_sums(counts: Floats, weights: Floats, few: Indices, ties: Floats) -> _T
     )
 
 
-def _sums(order: Order, block: _Block) -> Floats:
-    """Return what the metrics of one score are made of, ``(4, resamples)``; see `_finished`."""
-    descending = order.ascending[::-1]
+def _fill_sums(path: _Path, block: _Block, sums: Floats) -> None:
+    """Write what the metrics of one score are made of, ``(4, resamples)``; see `_finished`."""
+    cases = len(path.descending)
     present, accepted, upto = block.scratch[:3]
-    np.take(block.counts, descending, axis=0, out=present[: len(descending)], mode="clip")
-    _running_sums(present, None, accepted)
+    np.take(block.counts, path.descending, axis=0, out=present[:cases], mode="clip")
+    running_sums(present, None, accepted)
     # By case in its own place: how many score as high or higher.
-    last = len(descending) - 1 - order.below
-    upto = upto[: len(last)]
-    np.take(accepted, last, axis=0, out=upto, mode="clip")
-    ties = block.untied if _distinct(order) else _tied(order, block)
+    np.take(accepted, path.last, axis=0, out=upto[:cases], mode="clip")
+    ties = block.untied if path.distinct else _tied(path, block)
     above = sum_of_products(block.few_counts, upto[block.few])
     # A doubled rank is N - 2 upto + ties; N falls away where the weights sum to 0.
-    both = ties.weighted - 2.0 * sum_of_products(block.weights, upto)
-    ranks = block.total * block.few_total + ties.few - 2.0 * above
-    return np.stack([both, ties.squared, ranks, _area(order, block)])
+    sums[0] = ties.weighted - 2.0 * sum_of_products(block.weights, upto[:cases])
+    sums[1] = ties.squared
+    sums[2] = block.total * block.few_total + ties.few - 2.0 * above
+    sums[3] = _area(path, block)
 
 
 def _finished(sums: Floats, block: _Block) -> Floats:
-    """Return the metrics, ``(3, rows, resamples)``, of sums ``(rows, 4, resamples)``."""
-    both, squared_ties, ranks, area = sums.transpose(1, 0, 2)
+    """Return the metrics, ``(3, rows, resamples)``, of sums ``(4, rows, resamples)``."""
+    both, squared_ties, ranks, area = sums
     # Squared doubled ranks sum to (N^3 - sum of t^3) / 3 over groups of t tied cases: exact.
     spread = block.spread * ((block.total**3 - squared_ties) / 3.0)
     # Summed doubled ranks are pairs in order minus pairs out of order; ties are neither.
@@ -168,33 +195,32 @@ def _finished(sums: Floats, block: _Block) -> Floats:
     return np.stack([spearman, divide(pairs + ordered, 2.0 * pairs), divide(area, twice)])
 
 
-def _tied(order: Order, block: _Block) -> _TieSums:
-    accepted, upto = block.scratch[1:3, : len(order.score)]
+def _tied(path: _Path, block: _Block) -> _TieSums:
+    accepted, upto = block.scratch[1:3, : len(path.descending)]
     above = np.concatenate((np.zeros_like(accepted[:1]), accepted))
-    ties = upto - above[len(order.score) - order.upto]
+    ties = upto - above[path.first]
     return _tie_sums(block.counts, block.weights, block.few, ties)
 
 
-def _area(order: Order, block: _Block) -> Floats:
+def _area(path: _Path, block: _Block) -> Floats:
     """Return the area under the risk-coverage curve times twice the number of cases."""
-    descending = order.ascending[::-1]
-    weights = np.zeros(block.scratch.shape[1])
-    weights[: len(descending)] = block.risk[descending]
-    _running_sums(block.scratch[0], weights, block.scratch[4])
-    present, accepted, _, selective, risk, sides = block.scratch[:, : len(descending)]
-    first = _first_present(accepted)
+    running_sums(block.scratch[0], path.risk, block.scratch[4])
+    present, accepted, _, selective, risk, sides = block.scratch[:, : len(path.descending)]
+    start = _first_present(accepted)
     # Counts are whole, so this changes only 0 / 0, before the first accepted case, to 0.
-    np.maximum(accepted[: first.max() + 1], 1.0, out=accepted[: first.max() + 1])
+    np.maximum(accepted[: start.max() + 1], 1.0, out=accepted[: start.max() + 1])
     np.divide(risk, accepted, out=selective)
-    last = len(descending) - 1 - order.below[descending]
-    extension = risk[last[first], np.arange(risk.shape[1])]
     # A trapezoid for each case, from the curve before its ties to the curve after them.
-    if _distinct(order):
+    if path.distinct:
         sides[0] = selective[0]
         np.add(selective[1:], selective[:-1], out=sides[1:])
     else:
+        start = path.last[path.descending[start]]
         before = np.concatenate((np.zeros_like(selective[:1]), selective))
-        np.add(selective[last], before[len(last) - order.upto[descending]], out=sides)
+        after = selective[path.last[path.descending]]
+        np.add(after, before[path.first[path.descending]], out=sides)
+    # Left of its first point the curve goes on level.
+    extension = risk[start, np.arange(risk.shape[1])]
     area: Floats = sum_of_products(present, sides) + extension
     return area
 
@@ -207,39 +233,3 @@ def _first_present(accepted: Floats) -> Indices:
     if first.max() >= len(absent):
         first = np.count_nonzero(accepted == 0.0, axis=0)
     return np.minimum(first, len(accepted) - 1)
-
-
-def _distinct(order: Order) -> bool:
-    return bool((order.upto - order.below == 1).all())
-
-
-def _runs(cases: int) -> tuple[int, int]:
-    """Return into how many runs of which length the cases are cut, with a few rows to spare."""
-    length = max(math.isqrt(cases), 1)
-    return -(-cases // length), length
-
-
-@lru_cache(maxsize=64)
-def _triangle(size: int, diagonal: int) -> Floats:
-    return np.tri(size, k=diagonal)
-
-
-def _running_sums(values: Floats, weights: Floats | None, sums: Floats) -> None:
-    """Write the sums of the first 1, 2, ..., all rows of weighted ``values`` into ``sums``.
-
-    The rows are cut into runs; within them, and then over their totals, a running sum is a product
-    with a triangular matrix. That is several times as quick as ``np.cumsum(values, axis=0)``, which
-    goes down one column after the other, and exact for counts.
-
-    Args:
-        values: ``(rows, resamples)``.
-        weights: ``(rows,)``; None for 1 everywhere.
-        sums: ``(rows, resamples)``.
-    """
-    runs, length = _runs(len(values))
-    within = _triangle(length, 0)
-    if weights is not None:
-        within = within * weights.reshape(runs, 1, length)
-    parts = sums.reshape(runs, length, -1)
-    np.matmul(within, values.reshape(parts.shape), out=parts)
-    parts += (_triangle(runs, -1) @ parts[:, -1])[:, np.newaxis]
