@@ -144,6 +144,12 @@ def read_record(path: Path) -> Record:
             f"The record {path} is not in the format of version {RECORD_SCHEMA_VERSION}: "
             f"{explain(error)}. Run the suite again to write it anew."
         ) from error
+    if sidecar.schema_version != RECORD_SCHEMA_VERSION:
+        raise DicecastError(
+            f"The record {path} has schema_version {sidecar.schema_version}, but this program "
+            f"reads {RECORD_SCHEMA_VERSION}. Run the suite again, or install the version of "
+            "dicecast that wrote it."
+        )
     expected = record_path(Path(), sidecar.suite, sidecar.estimator, sidecar.seed).parts
     if path.absolute().parts[-len(expected) :] != expected:
         raise DicecastError(
