@@ -19,7 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 
 class _Table(BaseModel):
     # Strict, but for a list where a tuple is meant: TOML has lists alone.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Part(_Table):
@@ -76,6 +76,20 @@ class Bootstrap(_Table):
     level: float = Field(0.95, gt=0, lt=1)
 
 
+class Comparison(_Table):
+    """One of the ``[[comparisons]]``: a question that the leaderboard answers.
+
+    Attributes:
+        question: In words.
+        score: The score that may be better, such as ``two_stage/image+mask+map``.
+        against: The score it is compared with.
+    """
+
+    question: str
+    score: str
+    against: str
+
+
 class Suite(_Table):
     """A benchmark: one dataset, one backbone, estimators, heads and seeds.
 
@@ -92,6 +106,7 @@ class Suite(_Table):
         bootstrap: The intervals of the leaderboard.
         estimators: In the order in which they are run.
         heads: Quality heads, fitted for each estimator.
+        comparisons: Pairs of scores whose difference the leaderboard tests.
     """
 
     name: Name
@@ -110,6 +125,7 @@ class Suite(_Table):
     bootstrap: Bootstrap = Bootstrap()
     estimators: tuple[Part, ...] = Field(min_length=1, strict=False)
     heads: tuple[Part, ...] = Field((), strict=False)
+    comparisons: tuple[Comparison, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _unique(self) -> Suite:
@@ -209,10 +225,17 @@ def _apply(table: dict[str, Any], change: str) -> None:
 
 def _enter(place: Any, step: str, change: str) -> Any:
     if isinstance(place, list):
-        named = {str(p.get("label") or p.get("name")): p for p in place if isinstance(p, dict)}
-        if step not in named:
-            raise SuiteError(f"--set {change}: there is no '{step}'. {did_you_mean(step, named)}")
-        return named[step]
+        named = [(str(p.get("label") or p.get("name")), p) for p in place if isinstance(p, dict)]
+        found = [part for title, part in named if title == step]
+        if not found:
+            known = [title for title, _ in named]
+            raise SuiteError(f"--set {change}: there is no '{step}'. {did_you_mean(step, known)}")
+        if len(found) > 1:
+            raise SuiteError(
+                f"--set {change}: there are {len(found)} parts called '{step}'. Give each a label "
+                "of its own in the suite file."
+            )
+        return found[0]
     if not isinstance(place, dict):
         raise SuiteError(f"--set {change}: '{step}' lies below a value, which has no keys.")
     return place.setdefault(step, {})
