@@ -1,0 +1,138 @@
+"""Questions a suite asks: is one score better than another, for the same segmentations?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dicecast.leaderboard.collect import Domain, Run, domains, in_order
+from dicecast.metrics.bootstrap import paired_difference, resample_counts
+from dicecast.metrics.catalogue import METRICS
+from dicecast.metrics.under_counts import metric_under
+from dicecast.records import Record
+
+Floats = NDArray[np.float64]
+
+ALL_ESTIMATORS = "(mean of all)"
+COMPARED = ("spearman", "failure_auroc", "aurc", "mae")
+KEYS = ("question", "domain", "estimator", "score", "against", "seeds", "n", "n_failures")
+COLUMNS = (*KEYS, *(name for m in COMPARED for name in (m, f"{m}_low", f"{m}_high")))
+
+
+class Comparison(NamedTuple):
+    """A question of the suite: does ``score`` beat ``against``?"""
+
+    question: str
+    score: str
+    against: str
+
+
+def comparisons_of(records: Sequence[Record]) -> list[Comparison]:
+    """Return the questions that the suites of the records ask, each once."""
+    found = {
+        Comparison(asked["question"], asked["score"], asked["against"]): None
+        for record in records
+        for asked in record.sidecar.suite_settings.get("comparisons", ())
+    }
+    return list(found)
+
+
+def compare(records: Sequence[Record], comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Return the differences ``score - against`` with paired intervals.
+
+    One row a question, domain and estimator that has both scores in all its seeds, and one for the
+    mean of these estimators. Each number is the mean over seeds of the metric of ``score`` minus
+    that of ``against``; ``*_low`` and ``*_high`` are the ends of the percentile interval of the
+    difference over resamples of groups, the same for both scores, all seeds and all estimators.
+
+    Args:
+        records: Of one suite.
+        comparisons: The questions.
+
+    Returns:
+        The columns ``COLUMNS``; empty without questions.
+
+    Raises:
+        DicecastError: The records do not belong in one table.
+    """
+    ordered = in_order(records)
+    sidecar = ordered[0].sidecar
+    settings = sidecar.bootstrap
+    rows: list[dict[str, object]] = []
+    for domain in domains(ordered) if comparisons else ():
+        counts = resample_counts(
+            domain.groups.tolist(), int(settings["resamples"]), int(settings["seed"])
+        )
+        for comparison in comparisons:
+            rows += _rows(
+                comparison, domain, counts, sidecar.failure_threshold, float(settings["level"])
+            )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(
+    comparison: Comparison,
+    domain: Domain,
+    counts: NDArray[np.int64],
+    threshold: float,
+    level: float,
+) -> list[dict[str, object]]:
+    by_estimator: dict[str, list[Run]] = {}
+    for run in domain.runs:
+        by_estimator.setdefault(run.estimator, []).append(run)
+    kept = {
+        name: runs
+        for name, runs in by_estimator.items()
+        if all({comparison.score, comparison.against} <= set(run.names) for run in runs)
+    }
+    # With one row more in front for the cases as they are: a resample that takes each case once.
+    counts = np.concatenate([np.ones((1, counts.shape[1]), np.int64), counts])
+    sampled = {name: _sampled(runs, comparison, counts, threshold) for name, runs in kept.items()}
+    if len(sampled) > 1:
+        sampled[ALL_ESTIMATORS] = np.mean(list(sampled.values()), axis=0)
+        kept[ALL_ESTIMATORS] = [run for runs in kept.values() for run in runs]
+    return [
+        {
+            **comparison._asdict(),
+            "domain": domain.name,
+            "estimator": name,
+            "seeds": len({run.seed for run in kept[name]}),
+            "n": len(domain.groups),
+            "n_failures": np.mean([np.sum(run.quality < threshold) for run in kept[name]]),
+            **_differences(values, level),
+        }
+        for name, values in sampled.items()
+    ]
+
+
+def _sampled(
+    runs: Sequence[Run], comparison: Comparison, counts: NDArray[np.int64], threshold: float
+) -> Floats:
+    """Return ``(metrics, 2, 1 + resamples)``: means over the runs for score and against."""
+    values = np.zeros((len(COMPARED), 2, len(counts)))
+    for run in runs:
+        rows = [run.names.index(name) for name in (comparison.score, comparison.against)]
+        for place, metric in enumerate(COMPARED):
+            values[place] += metric_under(metric, run.scores[rows], run.quality, counts, threshold)
+        if not run.predicts_quality[rows].all():
+            values[COMPARED.index("mae")] = np.nan
+    return values / len(runs)
+
+
+def _differences(values: Floats, level: float) -> dict[str, float]:
+    cells: dict[str, float] = {}
+    for metric, (score, against) in zip(COMPARED, values, strict=True):
+        low, high = paired_difference(score[1:], against[1:], level)
+        cells |= {metric: score[0] - against[0], f"{metric}_low": low, f"{metric}_high": high}
+    return cells
+
+
+def better(metric: str, low: float, high: float) -> str:
+    """Return what an interval of a difference says: "better", "worse", or "cannot be told"."""
+    if np.isnan(low) or low <= 0.0 <= high:
+        return "cannot be told"
+    return "better" if (low > 0.0) == METRICS[metric].higher_is_better else "worse"
