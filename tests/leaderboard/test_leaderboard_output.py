@@ -150,6 +150,16 @@ def test_the_terminal_always_shows_controls_and_failures(results, invoke):
     assert "Undefined: 2 rows" in text
 
 
+def test_an_estimator_of_noise_is_a_control():
+    cases = make_record().cases.rename(columns={"random": "random/mean"})
+    cases["random/mean"] = -cases["dice"]
+    scores = {name.replace("random", "random/mean"): info for name, info in SCORES.items()}
+    table = build_leaderboard([make_record(cases=cases, scores=scores)])
+    console = Console(width=80, file=io.StringIO())
+    print_leaderboard(table, console, top=1)
+    assert "random/mean" in console.file.getvalue()
+
+
 def test_top_limits_the_rows():
     console = Console(width=80, file=io.StringIO())
     print_leaderboard(build_leaderboard(make_records()), console, top=1)

@@ -47,10 +47,16 @@ def print_leaderboard(table: pd.DataFrame, console: Console, top: int = 15) -> N
 
 def _shown(rows: pd.DataFrame, top: int) -> pd.DataFrame:
     defined = rows[rows["spearman"].notna()]
-    controls = rows[rows["score"].isin(CONTROLS) & (rows["status"] == "ok")]
-    best_controls = controls.drop_duplicates("score")
+    controls = rows["score"].map(_control)
+    best_controls = controls[(controls != "") & (rows["status"] == "ok")].drop_duplicates()
     keep = set(defined.index[:top]) | set(best_controls.index)
     return rows[rows.index.isin(keep)]
+
+
+def _control(score: str) -> str:
+    """Return which control a score is, also of a map as in ``random/mean``; empty for none."""
+    name = score.split("/")[0]
+    return name if name in CONTROLS else ""
 
 
 def _summary(rows: pd.DataFrame, domain: str, shown: int) -> str:
@@ -82,7 +88,7 @@ def _main_table(rows: pd.DataFrame) -> Table:
             _number(cells, "spearman"),
             _with_interval(cells, "failure_auroc"),
             _number(cells, "aurc"),
-            style="green" if first else "dim" if cells["score"] in CONTROLS else "",
+            style="green" if first else "dim" if _control(str(cells["score"])) else "",
         )
     return table
 
