@@ -55,7 +55,7 @@ def _shown(rows: pd.DataFrame, top: int) -> pd.DataFrame:
 
 def _control(score: str) -> str:
     """Return which control a score is, also of a map as in ``random/mean``; empty for none."""
-    name = score.split("/")[0]
+    name = score.split("/", maxsplit=1)[0]
     return name if name in CONTROLS else ""
 
 
