@@ -103,7 +103,7 @@ class Scene:
         return cls(
             outline=outline,
             difficulty=difficulty,
-            contrast=between(1.25, 0.2, faint),
+            contrast=between(1.25, 0.17, faint),
             border_width=outline.radius * between(0.1, 1.0, fuzzy),
             clutter=clutter,
             skin_tone=rng.beta(0.9, 1.5, BLOCK).astype(np.float32),
@@ -153,7 +153,7 @@ def _pigment(scene: Scene, distance: Array, size: tuple[int, int]) -> Array:
     width = _local_width(scene, size)
     # The visible border strays from the latent one, the more the wider it is: nobody, network or
     # rater, can find the latent contour exactly.
-    apparent = distance + 0.24 * width * scene.fields["ambiguity"].at(size)
+    apparent = distance + 0.3 * width * scene.fields["ambiguity"].at(size)
     body = sigmoid(4.4 * apparent / width)
     lines = 0.6 - np.minimum(np.abs(scene.fields["network"].at(size)), 1.4)
     loss = sigmoid(4 * (scene.fields["loss"].at(size) - 0.9))
@@ -171,7 +171,7 @@ def _absorbed(scene: Scene, pigment: Array, size: tuple[int, int]) -> Array:
     spots = scene.spots.spots(size) * each((0.35 + 0.5 * chance[:, 6]) * scene.contrast)
     blotch = sigmoid(3 * scene.fields["blotch"].at(size) - 2)
     brown_depth = pigment * (1 - 0.6 * blue) + spots
-    brown_depth += each(0.3 * scene.clutter * chance[:, 7]) * blotch
+    brown_depth += each(0.4 * scene.clutter * chance[:, 7]) * blotch
     blood_depth = pigment * red + each(0.05 + 0.3 * chance[:, 8] * scene.clutter) * flush
     depths = np.stack([brown_depth, pigment * blue, blood_depth], axis=-1)
     return np.moveaxis(depths @ ABSORPTION, -1, 1)
