@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -79,16 +79,18 @@ class Registry(Generic[T]):
 
     def declared(self) -> dict[str, Declaration]:
         """Return every plug-in by name, sorted, without importing any of them."""
-        found = {d.name: d for d in self._in_folder()} | {d.name: d for d in self._entry_points()}
-        return dict(sorted((found | self._files).items()))
+        return dict(sorted({d.name: d for d in self._declarations()}.items()))
 
     def add_file(self, path: Path) -> list[str]:
         """Import a plug-in file and return the names it registers in this registry.
 
         Raises:
-            PluginError: The file cannot be read or run.
+            PluginError: The file cannot be read or run, or takes the name of another plug-in.
         """
         names = [name for name, _ in _declared_in(path, self._decorator)]
+        for name in names:
+            added = Declaration(name, "", str(path), lambda: None)
+            self._refuse_twice(name, [added, *self._declarations()])
         if names:
             import_file(path)
         for name in names:
@@ -99,9 +101,10 @@ class Registry(Generic[T]):
         """Return the class registered as ``name``, importing its file if needed.
 
         Raises:
-            PluginError: No such plug-in, or its file fails to import.
+            PluginError: No such plug-in, two of this name, or its file fails to import.
         """
         if name not in self._classes:
+            self._refuse_twice(name, self._declarations())
             declared = self.declared()
             if name not in declared:
                 raise PluginError(
@@ -136,6 +139,12 @@ class Registry(Generic[T]):
                 raise PluginError(
                     f"The {self.kind} '{name}' has no setting '{key}'. {did_you_mean(key, known)}"
                 )
+        missing = [field for field in _required(cls) if field not in fields]
+        if missing:
+            raise PluginError(
+                f"The {self.kind} '{name}' needs a value for {', '.join(missing)} (no "
+                "default). Set it in its table in the suite."
+            )
         hints = get_type_hints(cls, include_extras=True)
         values = {}
         for key, value in fields.items():
@@ -158,6 +167,19 @@ class Registry(Generic[T]):
     def _decorator(self) -> str:
         return f"register_{self.kind}"
 
+    def _declarations(self) -> Iterator[Declaration]:
+        yield from self._in_folder()
+        yield from self._entry_points()
+        yield from self._files.values()
+
+    def _refuse_twice(self, name: str, declarations: Iterable[Declaration]) -> None:
+        origins = [d.origin for d in declarations if d.name == name]
+        if len({str(Path(origin).resolve()) for origin in origins}) > 1:
+            raise PluginError(
+                f"More than one {self.kind} is called '{name}': {' and '.join(origins)}. Rename "
+                "all but one."
+            )
+
     def _in_folder(self) -> Iterator[Declaration]:
         for path in sorted(folder_of(self.folder).glob("*.py")):
             for name, summary in _declared_in(path, self._decorator):
@@ -173,6 +195,16 @@ class Registry(Generic[T]):
     def _entry_points(self) -> Iterator[Declaration]:
         for point in entry_points(group=f"dicecast.{self.kind}s"):
             yield Declaration(point.name, "", f"entry point {point.value}", _loader(point))
+
+
+def _required(cls: type) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.init
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
 
 
 def _loader(point: EntryPoint) -> Callable[[], object]:
