@@ -150,8 +150,9 @@ class Registry(Generic[T]):
         for key, value in fields.items():
             try:
                 # Through JSON: strict mode then takes a list for a tuple, as TOML writes it.
-                values[key] = TypeAdapter(hints[key]).validate_json(json.dumps(value), strict=True)
-            except (ValidationError, TypeError, PydanticSchemaGenerationError) as error:
+                text = json.dumps(value, allow_nan=False)
+                values[key] = TypeAdapter(hints[key]).validate_json(text, strict=True)
+            except (ValueError, TypeError, PydanticSchemaGenerationError) as error:
                 reason = explain(error) if isinstance(error, ValidationError) else str(error)
                 raise PluginError(
                     f"The {self.kind} '{name}' cannot take {key} = {value!r}: {reason}"
