@@ -115,7 +115,8 @@ class Suite(_Table):
         (64, 64), strict=False
     )
     failure_threshold: float = Field(0.8, gt=0, le=1)
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+    # Half of int32: estimators of several networks count up from here.
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**30)], ...] = Field(
         (0, 1, 2), min_length=1, strict=False
     )
     dataset: Part
