@@ -250,6 +250,8 @@ def test_settings_are_checked_against_the_types_of_the_fields(here: Registry[Any
         ({"rat": 1}, r"'full' has no setting 'rat'. Did you mean 'rate'"),
         ({"rate": "high"}, r"cannot take rate = 'high'"),
         ({"rate": True}, r"cannot take rate = True"),
+        ({"rate": float("nan")}, r"cannot take rate = nan"),
+        ({"rate": float("inf")}, r"cannot take rate = inf"),
         ({"count": 1.5}, r"cannot take count = 1\.5"),
         ({"count": "1"}, r"cannot take count = '1'"),
         ({"deep": 1}, r"cannot take deep = 1"),

@@ -92,7 +92,7 @@ def test_every_other_key_of_a_part_is_a_setting(written: Path) -> None:
         ("[3, 4]", "[]", r"seeds"),
         ("[3, 4]", "[3, 3]", r"seeds has 3 twice"),
         ("[3, 4]", "[-1]", r"seeds\.0.*received -1"),
-        ("[3, 4]", "[2147483648]", r"seeds\.0"),
+        ("[3, 4]", "[1073741824]", r"seeds\.0"),
         ("[3, 4]", "[0.5]", r"seeds\.0"),
         ('"larger"', '"../up"', r"name.*received '\.\./up'"),
         ('"larger"', '""', r"name"),

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from keras import ops
+
+from dicecast.data.cases import FittingData, SegmentationData
+from dicecast.errors import DicecastError
+from dicecast.estimation.prediction import Prediction
+from dicecast.networks.noise import Noise
+from dicecast.plugins import estimators
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "softmax": {},
+    "random": {},
+    "mc_dropout": {"draws": 6},
+    "deep_ensemble": {"members": 3},
+    "learned_confidence": {},
+    "variational": {"draws": 6, "initial_std": 0.1},
+}
+SEVERAL = ["mc_dropout", "deep_ensemble", "variational"]
+
+
+@pytest.fixture(scope="session")
+def predictives(fitting: FittingData, trainer: Any) -> Any:
+    """Fit each estimator once."""
+    kept: dict[tuple[str, int], Any] = {}
+
+    def fit(name: str, seed: int = 0) -> Any:
+        if (name, seed) not in kept:
+            kept[name, seed] = estimators.create(name, SETTINGS[name]).fit(fitting, trainer, seed)
+        return kept[name, seed]
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def images(disc_data: SegmentationData) -> np.ndarray:
+    return disc_data.test["in_distribution"].images
+
+
+@pytest.fixture(scope="session")
+def predicted(predictives: Any, sampler: Any, images: np.ndarray) -> Any:
+    def predict(name: str, seed: int = 0, of: np.ndarray = images) -> Prediction:
+        (prediction,) = sampler.predict(predictives(name), of, seed)
+        return prediction
+
+    return predict
+
+
+def test_every_estimator_of_the_repository_is_tested_here() -> None:
+    assert set(estimators.declared()) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_maps_of_an_estimator(predicted: Any, predictives: Any, name: str) -> None:
+    predictive, prediction = predictives(name), predicted(name)
+    single = {"max_softmax", "predictive_entropy"}
+    several = single | {
+        "expected_entropy",
+        "mutual_information",
+        "variance",
+        "expected_pairwise_kl",
+    }
+    expected = {
+        "softmax": single,
+        "random": {"random"},
+        "learned_confidence": single | {"learned_confidence"},
+    }.get(name, several)
+    assert prediction.maps.keys() == expected
+    assert predictive.own_map in expected
+    assert (prediction.agreement is not None) == (name in SEVERAL)
+    for values in prediction.maps.values():
+        assert values.shape == prediction.mask.shape
+        assert values.min() >= 0
+        assert values.max() <= np.log(1e10) / np.log(2)
+    assert values.std() > 0
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_the_draws_differ(predicted: Any, name: str) -> None:
+    prediction = predicted(name)
+    assert (prediction.maps["variance"].max(axis=(1, 2)) > 1e-6).all()
+    assert prediction.maps["mutual_information"].max() > 1e-5
+    volumes = np.diagonal(prediction.agreement.overlap[:, 1], axis1=1, axis2=2)
+    assert volumes.std() > 0
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_prediction_depends_on_the_case_and_not_on_its_batch(
+    predictives: Any, sampler: Any, predicted: Any, images: np.ndarray, name: str
+) -> None:
+    whole = predicted(name)
+    (part,) = sampler.predict(predictives(name), images[[7, 2]], 0)
+    np.testing.assert_allclose(part.mean_probabilities, whole.mean_probabilities[[7, 2]], atol=1e-5)
+    for key, values in part.maps.items():
+        np.testing.assert_allclose(values, whole.maps[key][[7, 2]], atol=5e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_seed_decides_the_noise_and_nothing_else_does(predicted: Any, name: str) -> None:
+    first, again, other = predicted(name), predicted(name), predicted(name, seed=1)
+    np.testing.assert_array_equal(first.mean_probabilities, again.mean_probabilities)
+    differs = np.abs(first.mean_probabilities - other.mean_probabilities).max() > 1e-6
+    assert differs == (name in ("mc_dropout", "variational"))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_predicting_leaves_the_network_as_it_was(
+    predictives: Any, predicted: Any, images: np.ndarray, name: str
+) -> None:
+    network = predictives(name).backbone.network
+    before = [ops.convert_to_numpy(variable) for variable in network.variables]
+    predicted(name, seed=5)
+    for old, variable in zip(before, network.variables, strict=True):
+        np.testing.assert_array_equal(old, ops.convert_to_numpy(variable))
+
+
+def test_softmax_is_the_softmax_of_the_backbone(
+    predicted: Any, trainer: Any, images: np.ndarray
+) -> None:
+    backbone = trainer(0)
+    logits = ops.convert_to_numpy(
+        backbone.outputs(backbone.weights, images.astype(np.float32) / 255)["logits"]
+    ).astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(predicted("softmax").mean_probabilities, expected, atol=1e-5)
+
+
+def test_the_first_member_is_the_softmax_network_and_trains_nothing(
+    fitting: FittingData, trainer: Any, predictives: Any
+) -> None:
+    predictives("softmax")
+    trainer.used.clear()
+    starts: list[int] = []
+    trainer.on_start, before = starts.append, trainer.on_start
+    ensemble = estimators.create("deep_ensemble", {"members": 3}).fit(fitting, trainer, 0)
+    trainer.on_start = before
+    assert trainer.used[0] == trainer(0).key
+    assert len(set(trainer.used)) == 3
+    assert len(starts) <= 2
+    for stack, weight in zip(ensemble.state, trainer(0).weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(stack)[0], weight)
+    assert ensemble.num_parameters == 3 * trainer(0).num_parameters
+
+
+def test_the_ensemble_is_the_mean_of_its_members_softmaxes(
+    predicted: Any, fitting: FittingData, trainer: Any, sampler: Any, images: np.ndarray
+) -> None:
+    softmax = estimators.create("softmax", {})
+    members = []
+    for seed in (0, 1000, 2000):
+        (one,) = sampler.predict(softmax.fit(fitting, trainer, seed), images, 0)
+        members.append(one.mean_probabilities)
+    ensemble = predicted("deep_ensemble")
+    np.testing.assert_allclose(ensemble.mean_probabilities, np.mean(members, axis=0), atol=1e-5)
+    variance = np.var(members, axis=0).mean(axis=-1)
+    np.testing.assert_allclose(ensemble.maps["variance"], variance, atol=1e-5)
+
+
+def test_the_largest_permitted_seed_fits_an_ensemble(fitting: FittingData, trainer: Any) -> None:
+    seeds: list[int] = []
+
+    def remember(seed: int, **changes: Any) -> Any:
+        seeds.append(seed)
+        return trainer(0)
+
+    estimators.create("deep_ensemble", {"members": 5}).fit(fitting, remember, 2**30 - 1)
+    assert len(set(seeds)) == 5
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_dropout_is_trained_and_drawn_with_its_rate(predictives: Any) -> None:
+    network = predictives("mc_dropout").backbone.network
+    rates = {layer.name: layer.rate for layer in network.layers if "dropout" in layer.name}
+    assert rates == dict.fromkeys(
+        ("bottleneck_dropout", "decoder_1_dropout", "decoder_0_dropout"), 0.3
+    )
+
+
+def test_the_draws_of_mc_dropout_are_the_network_under_shared_noise(
+    predictives: Any, predicted: Any, images: np.ndarray
+) -> None:
+    predictive = predictives("mc_dropout")
+    inputs = images.astype(np.float32) / 255
+    draws = [
+        ops.convert_to_numpy(
+            predictive.draw(
+                predictive.state, inputs, Noise(np.int32(0), ops.convert_to_tensor(i), shared=True)
+            )
+        )
+        for i in range(6)
+    ]
+    prediction = predicted("mc_dropout")
+    np.testing.assert_allclose(prediction.mean_probabilities, np.mean(draws, axis=0), atol=1e-5)
+    np.testing.assert_allclose(
+        prediction.maps["variance"], np.var(draws, axis=0).mean(axis=-1), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("mc_dropout", {"rate": 0.0}),
+        ("mc_dropout", {"rate": 1.0}),
+        ("mc_dropout", {"rate": -0.2}),
+        ("mc_dropout", {"draws": 1}),
+        ("mc_dropout", {"placement": "encoder"}),
+        ("deep_ensemble", {"members": 1}),
+        ("learned_confidence", {"budget": 0.0}),
+        ("learned_confidence", {"initial_lambda": 0.0}),
+        ("variational", {"draws": 1}),
+        ("variational", {"prior_std": 0.0}),
+        ("variational", {"initial_std": -1.0}),
+        ("variational", {"weight": -0.1}),
+        ("variational", {"warm_up": 1.5}),
+        ("variational", {"method": "other"}),
+        ("softmax", {"rate": 0.5}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(DicecastError, match=name):
+        estimators.create(name, settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("mc_dropout", "rate"),
+        ("learned_confidence", "budget"),
+        ("learned_confidence", "initial_lambda"),
+        ("variational", "prior_std"),
+        ("variational", "initial_std"),
+        ("variational", "weight"),
+        ("variational", "warm_up"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused(name: str, field: str) -> None:
+    with pytest.raises(DicecastError, match=name):
+        estimators.create(name, {field: float("nan")})
