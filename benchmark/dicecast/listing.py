@@ -87,7 +87,7 @@ def _keys(file: str, name: str) -> Iterator[str]:
         if isinstance(target, ast.Name) and target.id == name:
             assert isinstance(node, ast.AnnAssign)
             assert isinstance(node.value, ast.Dict)
-            yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))
+            yield from (str(k.value) for k in node.value.keys if isinstance(k, ast.Constant))
 
 
 def _summary(function: ast.FunctionDef) -> str:

@@ -31,13 +31,17 @@ def leaderboard(
     write: Annotated[
         bool, typer.Option("--write", help="Write leaderboard.csv and leaderboard.md.")
     ] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="A file, such as README.md, whose markers hold this leaderboard too."),
+    ] = None,
 ) -> None:
     """Show which score knows how good a segmentation is, from the records of a suite."""
     name = _suite_name(suite)
     if check:
-        _check(results, name)
-    elif write:
-        _write(results, name)
+        _check(results, name, into)
+    elif write or into:
+        _write(results, name, into)
     else:
         _print(results, name, format)
 
@@ -49,10 +53,10 @@ def _suite_name(suite: str) -> str:
     return suite
 
 
-def _check(results: Path, suite: str) -> None:
+def _check(results: Path, suite: str, into: Path | None) -> None:
     from dicecast.leaderboard.files import check_leaderboard  # noqa: PLC0415
 
-    difference = check_leaderboard(results, suite)
+    difference = check_leaderboard(results, suite, into)
     if difference:
         typer.echo(difference)
         typer.echo(
@@ -64,10 +68,10 @@ def _check(results: Path, suite: str) -> None:
     typer.echo(f"The leaderboard of {suite} is what its records give.")
 
 
-def _write(results: Path, suite: str) -> None:
+def _write(results: Path, suite: str, into: Path | None) -> None:
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
 
-    for path in write_leaderboard(results, suite):
+    for path in write_leaderboard(results, suite, into):
         typer.echo(f"Wrote {path}")
 
 

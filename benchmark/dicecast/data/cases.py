@@ -46,8 +46,7 @@ class Cases:
             )
         if self.images.dtype != np.uint8 or self.masks.dtype != np.uint8:
             raise DatasetError(
-                "Images and masks must be uint8; "
-                f"got {self.images.dtype} and {self.masks.dtype}."
+                f"Images and masks must be uint8; got {self.images.dtype} and {self.masks.dtype}."
             )
 
     def __len__(self) -> int:

@@ -20,11 +20,11 @@ SHAPE_PREFIX = "mask_shape/"
 class Regressor(Protocol):
     """What is used of a scikit-learn regressor."""
 
-    def fit(self, x: Any, y: Any, /) -> object:  # noqa: ANN401  scikit-learn is untyped
+    def fit(self, x: Any, y: Any, /) -> object:
         """Fit on a matrix ``(cases, columns)`` and targets ``(cases,)``."""
         ...
 
-    def predict(self, x: Any, /) -> Any:  # noqa: ANN401
+    def predict(self, x: Any, /) -> Any:
         """Return predictions ``(cases,)``."""
         ...
 

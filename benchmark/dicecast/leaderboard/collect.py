@@ -107,12 +107,20 @@ def _hash(key: str) -> Callable[[Record], object]:
     return lambda record: record.sidecar.hashes.get(key) if _succeeded(record) else None
 
 
+def _settings(record: Record) -> object:
+    """Return what must be alike for all estimators; each may have settings of its own."""
+    settings = record.sidecar.suite_settings
+    kept = ("image_size", "dataset", "backbone", "training", "compute")
+    return {name: settings[name] for name in kept if name in settings} or None
+
+
 _SHARED: dict[str, Callable[[Record], object]] = {
     "suite": lambda record: record.sidecar.suite,
     "protocol version": lambda record: record.sidecar.protocol_version,
     "record format": lambda record: record.sidecar.schema_version,
     "failure threshold": lambda record: record.sidecar.failure_threshold,
     "bootstrap": lambda record: sorted(record.sidecar.bootstrap.items()),
+    "settings of the suite": _settings,
     "data hash": _hash("data"),
     "split hash": _hash("split"),
 }

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.leaderboard.collect import Domain, Run, domains, in_order
+from dicecast.leaderboard.render import Row, fixed, number
 from dicecast.metrics.bootstrap import paired_difference, resample_counts
 from dicecast.metrics.catalogue import METRICS
 from dicecast.metrics.under_counts import metric_under
@@ -131,8 +132,39 @@ def _differences(values: Floats, level: float) -> dict[str, float]:
     return cells
 
 
-def better(metric: str, low: float, high: float) -> str:
-    """Return what an interval of a difference says: "better", "worse", or "cannot be told"."""
+def answers(table: pd.DataFrame) -> str:
+    """Return the comparisons as a section of Markdown; empty without any."""
+    parts = []
+    for question in table["question"].unique():
+        rows = table[table["question"] == question]
+        first = rows.iloc[0]
+        parts += [
+            f"\n## {question}\n",
+            f"`{first['score']}` minus `{first['against']}` with paired 95 % intervals; **bold** "
+            "where the interval excludes 0 in favour of the first, *italic* where in favour of the "
+            "second. Spearman and AUROC: above 0 is better; AURC and MAE: below 0 is better.\n",
+            _markdown(rows),
+        ]
+    return "\n".join(parts)
+
+
+def _markdown(rows: pd.DataFrame) -> str:
+    titles = {"spearman": "Spearman", "failure_auroc": "failure AUROC", "aurc": "AURC"}
+    shown = [m for m in COMPARED if rows[m].notna().any()]
+    head = ["domain", "estimator", *(titles.get(m, m.upper()) for m in shown)]
+    lines = [head, ["---", "---", *["--:"] * len(shown)]]
+    for row in rows.to_dict(orient="records"):
+        cells = [_cell(row, metric) for metric in shown]
+        lines.append([f"{row['domain']}", f"{row['estimator']}", *cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _cell(row: Row, metric: str) -> str:
+    value, low, high = (number(row, f"{metric}{end}") for end in ("", "_low", "_high"))
+    if np.isnan(value):
+        return "undefined"
+    text = f"{fixed(value)} [{fixed(low)}, {fixed(high)}]"
     if np.isnan(low) or low <= 0.0 <= high:
-        return "cannot be told"
-    return "better" if (low > 0.0) == METRICS[metric].higher_is_better else "worse"
+        return text
+    favourable = (low > 0.0) == METRICS[metric].higher_is_better
+    return f"**{text}**" if favourable else f"*{text}*"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from dicecast.leaderboard.build import build_leaderboard
+from dicecast.leaderboard.comparisons import answers, compare, comparisons_of
+from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
 from dicecast.leaderboard.render import as_csv, as_markdown
 from dicecast.records import read_records, write_atomically
 
@@ -27,27 +29,28 @@ def read_leaderboard(results: Path, suite: str) -> pd.DataFrame:
     return build_leaderboard(read_records(results, suite))
 
 
-def write_leaderboard(results: Path, suite: str) -> list[Path]:
+def write_leaderboard(results: Path, suite: str, into: Path | None = None) -> list[Path]:
     """Write ``leaderboard.csv`` and ``leaderboard.md`` beside the records and return their paths.
 
-    Arguments and errors are those of :func:`read_leaderboard`.
+    Arguments and errors are those of :func:`read_leaderboard`; ``into`` is a file between whose
+    markers an excerpt is written too.
     """
-    contents = _contents(results, suite)
+    contents = _contents(results, suite, into)
     for path, text in contents.items():
         write_atomically(path, text.encode())
     return list(contents)
 
 
-def check_leaderboard(results: Path, suite: str) -> str:
+def check_leaderboard(results: Path, suite: str, into: Path | None = None) -> str:
     """Return how the committed files differ from what the records give; empty if they do not.
 
-    Arguments and errors are those of :func:`read_leaderboard`.
+    Arguments and errors are those of :func:`write_leaderboard`.
 
     Returns:
         A unified diff from the committed to the right files, cut to a readable length.
     """
     lines: list[str] = []
-    for path, text in _contents(results, suite).items():
+    for path, text in _contents(results, suite, into).items():
         # Bytes, because reading as text would forgive other ends of lines.
         held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         name = str(path) if path.is_file() else f"{path} (missing)"
@@ -60,10 +63,17 @@ def check_leaderboard(results: Path, suite: str) -> str:
     return "\n".join(lines)
 
 
-def _contents(results: Path, suite: str) -> dict[Path, str]:
-    table = read_leaderboard(results, suite)
+def _contents(results: Path, suite: str, into: Path | None) -> dict[Path, str]:
+    records = list(read_records(results, suite))
+    table = build_leaderboard(records)
+    asked = compare(records, comparisons_of(records))
     folder = results / suite
-    return {
+    contents = {
         folder / "leaderboard.csv": as_csv(table),
-        folder / "leaderboard.md": as_markdown(table),
+        folder / "leaderboard.md": as_markdown(table) + answers(asked),
     }
+    if len(asked):
+        contents[folder / "comparisons.csv"] = as_csv(asked)
+    if into is not None:
+        contents[into] = with_excerpt(into, suite, as_excerpt(table))
+    return contents

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from dicecast.metrics.tie_groups import Order
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +69,8 @@ def kendall(score: Floats, quality: Floats) -> float:
     """
     if _undefined(score, quality):
         return float("nan")
+    from scipy import stats  # noqa: PLC0415  half a second, for this one call
+
     return float(stats.kendalltau(score, quality, variant="b").statistic)
 
 
@@ -89,5 +92,6 @@ def _unit(values: Floats) -> Floats:
 
 def _centred_ranks(values: Floats) -> Floats:
     """Return twice the distance of each midrank from their mean: integers, so sums are exact."""
-    ranks: Floats = 2.0 * stats.rankdata(values) - (len(values) + 1)
+    order = Order.of(values)
+    ranks: Floats = (order.below + order.upto - len(values)).astype(np.float64)
     return ranks

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from dicecast.metrics.tie_groups import Order
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -45,7 +46,9 @@ def failure_auroc(score: Floats, quality: Floats, threshold: float) -> float:
     if _one_class(success):
         return float("nan")
     good = np.count_nonzero(success)
-    wins = stats.rankdata(score)[success].sum() - good * (good + 1) / 2
+    order = Order.of(score)
+    midranks = (order.below + order.upto + 1) / 2
+    wins = midranks[success].sum() - good * (good + 1) / 2
     return float(wins / (good * (len(success) - good)))
 
 

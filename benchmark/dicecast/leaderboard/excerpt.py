@@ -1,0 +1,76 @@
+"""The leaderboard in short, for a README: estimators by a few scores that are fixed in advance.
+
+Not the best score of each estimator: that would be chosen on the test set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dicecast.errors import DicecastError
+from dicecast.leaderboard.render import fixed, number
+
+HEADLINES = {
+    "predictive_entropy/mean": "mean entropy",
+    "pairwise_dice": "pairwise Dice",
+    "expected_dice": "expected Dice",
+    "isotonic": "isotonic",
+    "forest": "forest",
+    "two_stage/image+mask+map": "two-stage",
+    "volume": "volume (control)",
+}
+
+
+def as_excerpt(table: pd.DataFrame) -> str:
+    """Return a Markdown table of the first domain: Spearman / failure AUROC of some scores."""
+    rows = table[table["domain"] == table["domain"].iloc[0]]
+    scores = {s: title for s, title in HEADLINES.items() if (rows["score"] == s).any()}
+    mean_dice = rows.groupby("estimator")["mean_dice"].first().sort_values(ascending=False)
+    head = ["estimator", "mean Dice", *scores.values()]
+    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for estimator, dice in mean_dice.items():
+        held = rows[rows["estimator"] == estimator].set_index("score")
+        cells = [_cell(held, score) for score in scores]
+        lines.append([f"`{estimator}`", fixed(float(dice)), *cells])
+    failures, seeds = rows["n_failures"], rows["seeds"].max()
+    caption = (
+        f"**{table['suite'].iloc[0]}**, {rows['n'].iloc[0]} test cases of the domain "
+        f"`{rows['domain'].iloc[0]}`, {failures.min():.0f} to {failures.max():.0f} of them with "
+        f"Dice below {table.attrs['failure_threshold']:g}, "
+        f"{'mean over ' if seeds > 1 else ''}{seeds} seed{'s' if seeds > 1 else ''}. "
+        "Each cell: Spearman correlation with the true Dice / AUROC of finding the failures."
+    )
+    return caption + "\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def with_excerpt(path: Path, suite: str, text: str) -> str:
+    """Return a file's text with ``text`` between the markers of a suite.
+
+    Raises:
+        DicecastError: The file cannot be read, or lacks the markers.
+    """
+    begin, end = f"<!-- dicecast:begin {suite} -->", f"<!-- dicecast:end {suite} -->"
+    try:
+        whole = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DicecastError(f"{path} cannot be read: {error.strerror}.") from error
+    before, found, rest = whole.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise DicecastError(
+            f"{path} must have the lines '{begin}' and '{end}', between which the leaderboard is "
+            "written; it lacks them. Add both."
+        )
+    return f"{before}{begin}\n{text}{end}{after}"
+
+
+def _cell(held: pd.DataFrame, score: str) -> str:
+    if score not in held.index or np.isnan(number(held.loc[score].to_dict(), "failure_auroc")):
+        return "-"
+    row = held.loc[score].to_dict()
+    correlation = number(row, "spearman")
+    first = "-" if np.isnan(correlation) else fixed(correlation, 2)
+    return f"{first} / {fixed(number(row, 'failure_auroc'), 2)}"
