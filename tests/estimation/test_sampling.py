@@ -11,6 +11,7 @@ from dicecast.errors import PluginError
 from dicecast.estimation.contract import Predictive
 from dicecast.estimation.prediction import Prediction
 from dicecast.estimation.sampling import Sampler
+from dicecast.harness.predicting import _own_map
 from dicecast.networks.noise import Noise
 
 CLASSES, DRAWS = 3, 5
@@ -245,3 +246,14 @@ def test_a_broken_contract_is_named(predictive: Predictive, message: str) -> Non
 def test_a_predictive_without_draw_says_what_to_define() -> None:
     with pytest.raises(NotImplementedError, match=r"Predictive must define draw"):
         predict(Predictive())
+
+
+def test_an_own_map_that_is_neither_given_nor_a_measure_is_named() -> None:
+    predictive = ByIndex()
+    predictive.own_map = "min"
+    with pytest.raises(PluginError, match=r"ByIndex\.own_map is 'min'"):
+        _own_map(predict(predictive), predictive)
+    for name in ("own", "variance"):
+        predictive.own_map = name
+        prediction = predict(predictive)
+        np.testing.assert_array_equal(_own_map(prediction, predictive), prediction.maps[name])

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,58 @@ def test_a_fresh_process_gives_the_same_bits() -> None:
         check=True,
     )
     assert done.stdout.split()[-1] == here["digest"]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """An objective that tells through its state what it was shown."""
+
+    def initial_state(self) -> dict[str, float]:
+        return {"steps": 0.0, "mismatch": 0.0, "moved": 0.0, "progress": -1.0, "index": -1.0}
+
+    def __call__(self, outputs: Any, targets: Any, step: Any, state: Any) -> Any:
+        shown = ops.round(outputs["shown"][..., 0] * 255.0)
+        target = ops.cast(targets, "float32")
+        # Image and mask are one ramp, so its first pixel tells whether it was turned.
+        return ops.mean(ops.square(outputs["logits"])) + step.regularisation, {
+            "steps": state["steps"] + 1.0,
+            "mismatch": state["mismatch"] + ops.sum(ops.abs(shown - target)),
+            "moved": state["moved"] + ops.sum(ops.cast(target[:, 0, 0] != 0, "float32")),
+            "progress": step.progress,
+            "index": ops.cast(step.noise.index, "float32"),
+        }
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_every_step_sees_images_with_their_masks_and_knows_its_number(augment: bool) -> None:
+    images = keras.Input((4, 4, 1))
+    regularised = keras.layers.Conv2D(1, 1, kernel_regularizer=keras.regularizers.L2(0.5))
+    network = keras.Model(images, {"logits": regularised(images), "shown": images})
+    ramp = np.repeat(np.arange(16, dtype=np.uint8).reshape(1, 4, 4), 12, axis=0)
+    data = Examples(ramp[..., None], ramp)
+    task = Task(network, Witness(), lambda out, true: ops.zeros(ops.shape(true)[0]))
+    schedule = Schedule(epochs=3, batch_size=4, learning_rate=1e-8, augment=augment, patience=0)
+    start = [np.full((1, 1, 1, 1), 2.0, np.float32), np.zeros(1, np.float32)]
+    log = train(task, start, (data, data), schedule, seed=0).log
+    assert [entry.state["steps"] for entry in log] == [3, 6, 9]
+    assert [entry.state["index"] for entry in log] == [2, 5, 8]
+    assert log[-1].state["progress"] == pytest.approx(8 / 9)
+    assert log[-1].state["mismatch"] == 0
+    # Of 36 examples, three quarters lose their first pixel to another place.
+    assert 18 <= log[-1].state["moved"] <= 34 if augment else log[-1].state["moved"] == 0
+    # The loss is the mean square of twice the image, and the layers' own: 0.5 * 2**2.
+    expected = np.mean((2 * np.arange(16) / 255) ** 2) + 2.0
+    assert log[0].loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_noise_is_of_each_step_and_each_example(
+    examples: tuple[Examples, Examples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    original = module.Noise
+    monkeypatch.setattr(module, "Noise", lambda *a, **k: made.append((a, k)) or original(*a, **k))
+    network = UNet(width=2, depth=1, dropout_rate=0.5).build((16, 16, 3), 2)
+    task = Task(network, SegmentationLoss(), _dice_score)
+    weights = initial_weights(lambda: network, 0)
+    train(task, weights, examples, Schedule(1, 8), seed=0)
+    assert [keywords for _, keywords in made] == [{"shared": False}]
