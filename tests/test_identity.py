@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dicecast
+from dicecast import identity as module
 from dicecast.identity import code_version, describe, file_hash, hash_of, package_versions
 
 PACKAGE = Path(dicecast.__file__).parent
@@ -96,3 +97,18 @@ def test_package_versions_hold_what_is_installed() -> None:
     versions = package_versions()
     assert versions["numpy"] == np.__version__
     assert {"keras", "scipy", "pandas"} <= versions.keys()
+
+
+def test_what_an_editor_leaves_beside_the_sources_is_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "part"
+    folder.mkdir()
+    (folder / "source.py").write_text("x = 1")
+    monkeypatch.setattr(module, "_PACKAGE", tmp_path)
+    before = code_version.__wrapped__("part")
+    (folder / ".#source.py").symlink_to("user@host.1234:5678")
+    (folder / ".source.py").write_text("x = 2")
+    assert code_version.__wrapped__("part") == before
+    (folder / "source.py").write_text("x = 2")
+    assert code_version.__wrapped__("part") != before

@@ -320,3 +320,16 @@ def test_folders_are_mounted_beside_the_package() -> None:
         assert not (folder_of(kind) / "__init__.py").exists()
         assert mount(kind) is mount(kind) is sys.modules[f"dicecast.{kind}"]
     assert folder_of("networks") == ROOT / "benchmark" / "dicecast" / "networks"
+
+
+def test_what_an_editor_leaves_in_the_folder_stops_nothing(
+    here: Registry[Any], tmp_path: Path
+) -> None:
+    write(tmp_path, "toy", "toy")
+    (tmp_path / ".#toy.py").symlink_to("user@host.1234:5678")
+    (tmp_path / ".hidden.py").write_text("class (:")
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
+    assert list(here.declared()) == ["gone", "toy"]
+    assert here.create("toy", {}).rate == 0.5
+    with pytest.raises(PluginError, match="gone"):
+        here.get("gone")

@@ -55,7 +55,7 @@ def code_version(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         place = _PACKAGE / part
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        for path in sorted(place.rglob("[!.]*.py")) if place.is_dir() else [place]:
             digest.update(str(path.relative_to(_PACKAGE)).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -87,6 +87,8 @@ class Registry(Generic[T]):
         Raises:
             PluginError: The file cannot be read or run, or takes the name of another plug-in.
         """
+        if not path.is_file():
+            raise PluginError(f"The plug-in {path} is not a Python file.")
         names = [name for name, _ in _declared_in(path, self._decorator)]
         for name in names:
             added = Declaration(name, "", str(path), lambda: None)
@@ -182,7 +184,8 @@ class Registry(Generic[T]):
             )
 
     def _in_folder(self) -> Iterator[Declaration]:
-        for path in sorted(folder_of(self.folder).glob("*.py")):
+        # A hidden file is an editor's.
+        for path in sorted(folder_of(self.folder).glob("[!.]*.py")):
             for name, summary in _declared_in(path, self._decorator):
                 yield Declaration(name, summary, str(path), self._importer(path.stem))
 
@@ -223,13 +226,10 @@ def _declared_in(path: Path, decorator: str) -> Iterator[tuple[str, str]]:
     """Yield the name and summary of each class in ``path`` that carries ``@decorator("name")``."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except OSError as error:
-        raise PluginError(
-            f"The plug-in file {path} cannot be read: {error.strerror or error}."
-        ) from error
-    except (SyntaxError, ValueError):
-        # A file that does not parse declares nothing here; using its name says why.
-        yield path.stem, "(this file does not parse)"
+    except (OSError, SyntaxError, ValueError) as error:
+        # Such a file declares nothing here; using its name says why.
+        what = "cannot be read" if isinstance(error, OSError) else "does not parse"
+        yield path.stem, f"(this file {what})"
         return
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
