@@ -56,13 +56,9 @@ class Store:
             return None
         try:
             return _read(place)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except _DAMAGE:
             with self._locked(place):
-                damaged = place.with_name(f"{place.name}.damaged-{os.getpid()}")
-                if place.is_dir():
-                    place.rename(damaged)
-            shutil.rmtree(damaged, ignore_errors=True)
-            return None
+                return _read_or_remove(place)
 
     def get(self, stage: str, identity: Any, make: Callable[[], Artifact]) -> Artifact:
         """Return the stored artifact, or make, store and return it.
@@ -122,6 +118,22 @@ class Store:
             if isinstance(error, OSError):
                 raise self._unwritable(error) from error
             raise
+
+
+_DAMAGE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+
+
+def _read_or_remove(place: Path) -> Artifact | None:
+    """Remove a damaged artifact, unless another process has put it right meanwhile."""
+    if not place.is_dir():
+        return None
+    try:
+        return _read(place)
+    except _DAMAGE:
+        damaged = place.with_name(f"{place.name}.damaged-{os.getpid()}")
+        place.rename(damaged)
+        shutil.rmtree(damaged, ignore_errors=True)
+        return None
 
 
 def _encoded(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes]]:
