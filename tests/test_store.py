@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import dicecast
+from dicecast import store as module
 from dicecast.errors import DicecastError
 from dicecast.store import Artifact, Store
 
@@ -91,6 +92,22 @@ def test_a_damaged_artifact_is_computed_again(tmp_path: Path, name: str, damage:
     assert calls == [1]
     assert file.read_bytes() == content
     assert store.find("stage", 1) is not None
+
+
+def test_what_another_process_has_put_right_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.get("stage", 1, lambda: FULL)
+    read, views = module._read, iter([True, False])
+
+    def damaged_at_first(place: Path) -> Artifact:
+        if next(views):
+            raise ValueError
+        return read(place)
+
+    monkeypatch.setattr(module, "_read", damaged_at_first)
+    assert store.get("stage", 1, never).info == FULL.info
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
