@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-COLUMNS = 4
+COLUMNS = 5
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
+
 from dicecast.data.cases import Cases
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.plugins import heads
 from dicecast.scores.mask_shape import mask_shape
-from numpy.typing import NDArray
 
 
 def make_examples(cases: int = 60, seed: int = 0) -> Examples:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from dicecast.errors import DicecastError
 from dicecast.plugins import heads
 

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestRegressor
+
 from dicecast.errors import DicecastError
 from dicecast.metrics.correlation import spearman
-from sklearn.ensemble import RandomForestRegressor
 
 
 def columns_of(evidence):

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from dicecast.errors import DicecastError
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
+
+from dicecast.errors import DicecastError
 
 NAMED = "predictive_entropy/boundary"
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from keras import ops
+
 from dicecast import register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.training.backbone import TrainBackbone
-from keras import ops
 
 
 class _Tempered(BackbonePredictive):

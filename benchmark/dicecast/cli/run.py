@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from dicecast.cli.quiet import quiet_start
 from dicecast.errors import SuiteError, did_you_mean
 from dicecast.plugins import add_plugin_file, estimators
 from dicecast.suite import Suite, load_suite
@@ -103,17 +102,10 @@ def _run(
     console: Console,
     debug: bool,
 ) -> list[tuple[str, int, str, str]]:
-    quiet_tensorflow()
-    with console.status("Loading TensorFlow and the data ..."):
+    with console.status("Loading TensorFlow and the data ..."), quiet_start():
         from dicecast.cli.progress import reporter_for  # noqa: PLC0415
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
         from dicecast.store import Store  # noqa: PLC0415
 
         prepared = SuiteRun(suite, Store(store), results, data_root, reporter_for(console), debug)
     return prepared.run().items
-
-
-def quiet_tensorflow() -> None:
-    """Silence the start-up messages of TensorFlow, which say nothing about the run."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dicecast.cli.run import quiet_tensorflow
+from dicecast.cli.quiet import quiet_start
 from dicecast.errors import DicecastError, did_you_mean
 from dicecast.plugins import add_plugin_file
 from dicecast.suite import load_suite
@@ -52,9 +52,8 @@ def show(  # noqa: PLR0913  one parameter an option
     number = chosen.seeds[0] if seed is None else seed
     record = read_record(record_path(results, chosen.name, estimator, number))
     stem = _stem(record, case)
-    quiet_tensorflow()
     console = Console()
-    with console.status("Loading TensorFlow, the data and the weights ..."):
+    with console.status("Loading TensorFlow, the data and the weights ..."), quiet_start():
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
         from dicecast.store import Store  # noqa: PLC0415
 
