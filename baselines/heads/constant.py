@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from dicecast import register_head
 from dicecast.heads.contract import Evidence, Examples
-from numpy.typing import NDArray
 
 
 @register_head("constant")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicecast import register_head
-from dicecast.heads.columns import FittedColumns, all_columns, check_forest, fit_columns
-from dicecast.heads.contract import Examples
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
+
+from dicecast import register_head
+from dicecast.heads.columns import FittedColumns, all_columns, check_forest, fit_columns
+from dicecast.heads.contract import Examples
 
 
 @register_head("forest")

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
 from dicecast import DicecastError, register_head
 from dicecast.errors import did_you_mean
 from dicecast.heads.columns import column_matrix
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.correlation import spearman
-from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 
 
 @register_head("isotonic")
@@ -69,17 +70,20 @@ class FittedIsotonic:
     def predict(self, evidence: Evidence) -> NDArray[np.float64]:
         """Return the predicted quality of each case, ``(cases,)``, in [0, 1].
 
-        NaN where the score is undefined for the case.
-
         Raises:
-            DicecastError: The evidence lacks the score.
+            DicecastError: The evidence lacks the score, or it is undefined for a case: then the
+                head is undefined too, and predicts nothing in its place.
         """
         values = column_matrix(evidence, [self.score])[:, 0]
-        predicted = np.full(len(values), np.nan)
-        defined = np.isfinite(values)
-        if defined.any():
-            predicted[defined] = self.regression.predict(values[defined])
-        return predicted
+        if not len(values):
+            return values
+        undefined = int(np.count_nonzero(~np.isfinite(values)))
+        if undefined:
+            raise DicecastError(
+                f"'{self.score}', which the head reads, is undefined for {undefined} of "
+                f"{len(values)} cases."
+            )
+        return np.asarray(self.regression.predict(values), dtype=np.float64)
 
 
 def _best_score(scores: pd.DataFrame, quality: NDArray[np.float64]) -> str:

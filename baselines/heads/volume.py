@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sklearn.ensemble import RandomForestRegressor
+
 from dicecast import register_head
 from dicecast.heads.columns import SHAPE_PREFIX, FittedColumns, check_forest, fit_columns
 from dicecast.heads.contract import Examples
-from sklearn.ensemble import RandomForestRegressor
 
 _VOLUME = re.compile(r"(foreground|class_\d+)_fraction")
 

@@ -91,12 +91,13 @@ def test_a_named_score_that_is_undefined_for_cases_is_an_error(head_of, examples
         head_of("isotonic", score="volume_variation").fit(examples, seed=0)
 
 
-def test_an_undefined_score_of_an_unseen_case_stays_undefined(head_of, examples, rescored):
+def test_a_score_undefined_for_an_unseen_case_leaves_the_head_undefined(head_of, examples, rescored):
     fitted = head_of("isotonic", score=NAMED).fit(examples, seed=0)
     values = np.linspace(0, 1, 60)
     values[[0, 7]] = np.nan
-    predicted = fitted.predict(rescored(examples, predictive_entropy__boundary=values).evidence)
-    assert list(np.flatnonzero(np.isnan(predicted))) == [0, 7]
+    evidence = rescored(examples, predictive_entropy__boundary=values).evidence
+    with pytest.raises(DicecastError, match="undefined for 2 of 60 cases"):
+        fitted.predict(evidence)
 
 
 def test_no_case_gives_no_prediction(head_of, examples):
