@@ -13,6 +13,7 @@ from dicecast.data.cases import Cases
 from dicecast.errors import DicecastError
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.plugins import heads
+from dicecast.training.trainer import Trained
 
 TwoStage: Any = heads.get("two_stage")
 MODULE: Any = sys.modules[TwoStage.__module__]
@@ -140,6 +141,23 @@ def test_patients_are_held_back_whole() -> None:
     order = np.random.default_rng(0).permutation(50)
     shuffled = MODULE._held_back([groups[i] for i in order], seed=0)
     np.testing.assert_array_equal(shuffled, held[order])
+
+
+def test_the_best_epoch_is_chosen_on_patients_that_are_not_trained_on(
+    known: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [f"patient{number % 10}" for number in range(60)]
+    seen: list[Any] = []
+    monkeypatch.setattr(MODULE, "train", lambda *a: seen.append(a) or Trained(a[1], []))
+    TwoStage(width=4, epochs=1).fit(dataclasses.replace(known, groups=groups), 0)
+    learning, choosing = seen[0][2]
+    patient = dict(zip(known.quality.astype(np.float32).tolist(), groups, strict=True))
+    trained_on = {patient[value] for value in learning.targets.tolist()}
+    chosen_by = {patient[value] for value in choosing.targets.tolist()}
+    assert len(trained_on) == 8
+    assert len(chosen_by) == 2
+    assert not trained_on & chosen_by
+    assert len(learning.inputs) == len(learning.targets) == 48
 
 
 def test_too_few_patients_are_an_error(known: Examples) -> None:
