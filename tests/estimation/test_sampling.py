@@ -222,14 +222,14 @@ def uniform(prepared: Any, classes: int = CLASSES) -> Any:
 @pytest.mark.parametrize(
     ("predictive", "message"),
     [
-        (Broken(lambda p: uniform(p, 2)), r"Broken.*shape \(11, 4, 6, 3\).*got \(11, 4, 6, 2\)"),
-        (Broken(lambda p: uniform(p)[:, :2]), r"shape \(11, 4, 6, 3\).*got \(11, 2, 6, 3\)"),
+        (Broken(lambda p: uniform(p, 2)), r"Broken.*shape \(32, 4, 6, 3\).*got \(32, 4, 6, 2\)"),
+        (Broken(lambda p: uniform(p)[:, :2]), r"shape \(32, 4, 6, 3\).*got \(32, 2, 6, 3\)"),
         (Broken(lambda p: uniform(p) * np.nan), r"Broken gives NaN or infinite probabilities"),
         (Broken(lambda p: p * 4.0 - 2.0), r"class probabilities.*Apply a softmax"),
         (Broken(lambda p: uniform(p) * 2.0), r"sums from 2 to 2"),
         (
             Broken(uniform, lambda p: {"mine": p}),
-            r"maps\(\)\['mine'\].*shape \(11, 4, 6\).*got \(11, 4, 6, 3\)",
+            r"maps\(\)\['mine'\].*shape \(32, 4, 6\).*got \(32, 4, 6, 3\)",
         ),
         (
             Broken(uniform, lambda p: {"mine": p[..., 0] * np.inf}),

@@ -154,8 +154,11 @@ def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> N
 
 
 def padded_batches(count: int, batch: int) -> Iterator[tuple[NDArray[np.intp], int]]:
-    """Yield index arrays of one length, and how many of them are real; one shape, one trace."""
-    batch = min(batch, count)
+    """Yield index arrays of one length, and how many of them are real.
+
+    The last case fills up a batch that would be short: every batch has one shape, so that a graph
+    is traced once, whatever the number of cases.
+    """
     for start in range(0, count, batch):
         rows = np.arange(start, start + batch)
         yield np.minimum(rows, count - 1), min(batch, count - start)
