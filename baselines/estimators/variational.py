@@ -26,19 +26,23 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, filters: int, kernel_size: int, use_bias: bool, name: str, prior: "Variational"
+        self, filters: int, kernel_size: int, use_bias: bool, name: str, posterior: "Posterior"
     ) -> None:
         super().__init__(name=name)
         self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
-        self.prior = prior
+        self.posterior = posterior
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Create mean and (before softplus) standard deviation of the kernel."""
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
-        self.mean = self.add_weight(shape=shape, initializer="he_normal", name="mean")
-        untransformed = log(expm1(self.prior.initial_std))
+        untransformed = log(expm1(self.posterior.initial_std))
+        spread = keras.initializers.Constant(untransformed)
+        # Float32 under mixed precision too: a posterior narrower than bfloat16 resolves is a point.
+        self.mean = self.add_weight(
+            shape=shape, initializer="he_normal", name="mean", autocast=False
+        )
         self.spread = self.add_weight(
-            shape=shape, initializer=keras.initializers.Constant(untransformed), name="spread"
+            shape=shape, initializer=spread, name="spread", autocast=False
         )
         if self.use_bias:
             self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
@@ -61,11 +65,11 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
         import tensorflow_probability as tfp  # noqa: PLC0415  seconds to import
 
         posterior = tfp.distributions.Normal(mean, std)
-        prior = tfp.distributions.Normal(0.0, self.prior.prior_std)
+        prior = tfp.distributions.Normal(0.0, self.posterior.prior_std)
         return ops.sum(tfp.distributions.kl_divergence(posterior, prior))
 
     def _perturbed(self, inputs: Tensor, mean: Tensor, shift: Tensor, noise: Noise) -> Tensor:
-        if self.prior.method == "reparameterised" or noise.shared:
+        if self.posterior.method == "reparameterised" or noise.shared:
             # One draw of the weights for the whole batch is what Flipout decorrelates.
             return self._convolve(inputs, mean + shift)
         batch, channels, kind = ops.shape(inputs)[0], inputs.shape[-1], inputs.dtype
@@ -79,14 +83,23 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
+class Posterior:
+    """What the training of a variational convolution depends on; see ``Variational``."""
+
+    method: Method
+    prior_std: float
+    initial_std: float
+
+
+@dataclass(frozen=True)
 class VariationalConvolution:
     """Makes the convolutions of a variational backbone."""
 
-    prior: "Variational"
+    posterior: Posterior
 
     def layer(self, filters: int, kernel_size: int, use_bias: bool, name: str) -> Any:
         """Return a ``VariationalConvolution2D``."""
-        return VariationalConvolution2D(filters, kernel_size, use_bias, name, self.prior)
+        return VariationalConvolution2D(filters, kernel_size, use_bias, name, self.posterior)
 
 
 @dataclass(frozen=True)
@@ -160,9 +173,10 @@ class Variational:
             raise DicecastError(
                 "variational needs TensorFlow Probability: run it with KERAS_BACKEND=tensorflow."
             )
+        posterior = Posterior(self.method, self.prior_std, self.initial_std)
         backbone = train_backbone(
             seed,
-            convolution=VariationalConvolution(self),
+            convolution=VariationalConvolution(posterior),
             objective=EvidenceLowerBound(self.weight, self.warm_up),
         )
         return BackbonePredictive([backbone], num_draws=self.draws, noisy=True)

@@ -23,6 +23,8 @@ from dicecast.training.trainer import Schedule, Task, Weights, evaluate, train
 
 Inputs = Literal["image+mask+map", "image+mask", "mask+map", "image"]
 
+SMALLEST_SIDE = 16
+
 HELD_BACK = 0.2
 """Share of the patients of the quality role that choose the best epoch."""
 
@@ -94,6 +96,11 @@ class TwoStage:
     def fit(self, examples: Examples, seed: int) -> Fitted:
         """Train the network; a fifth of the patients chooses the best epoch."""
         inputs = stacked(examples.evidence, self.inputs)
+        if min(inputs.shape[1:3]) < SMALLEST_SIDE:
+            raise DicecastError(
+                f"two_stage halves the sides of images four times, so it needs at least "
+                f"{SMALLEST_SIDE} pixels; got {inputs.shape[1]} x {inputs.shape[2]}."
+            )
         quality = examples.quality.astype(np.float32)
         held = _held_back(list(examples.groups), seed)
         task, reading = _tasks(inputs.shape[1:], self.width)

@@ -130,9 +130,13 @@ class Suite(_Table):
 
     @model_validator(mode="after")
     def _unique(self) -> Suite:
-        for kind, parts in (("estimators", self.estimators), ("seeds", self.seeds)):
-            titles = [p.title if isinstance(p, Part) else p for p in parts]
-            twice = {t for t in titles if titles.count(t) > 1}
+        titled: dict[str, list[Any]] = {
+            "estimators": [part.title for part in self.estimators],
+            "seeds": list(self.seeds),
+            "heads": [(part.title, str(part.settings)) for part in self.heads],
+        }
+        for kind, titles in titled.items():
+            twice = {title for title in titles if titles.count(title) > 1}
             if twice:
                 raise ValueError(
                     f"{kind} has {', '.join(map(str, sorted(twice)))} twice; "

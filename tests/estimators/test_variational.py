@@ -20,7 +20,7 @@ DRAWS = 1500
 
 
 def make(method: str = "flipout", std: float = 0.2, use_bias: bool = False) -> Any:
-    settings = Variational(method=method, initial_std=std)
+    settings = MODULE.Posterior(method, prior_std=0.3, initial_std=std)
     layer = MODULE.VariationalConvolution2D(3, 3, use_bias, "conv", settings)
     layer.build((None, 4, 4, 2))
     mean = np.random.default_rng(1).normal(0, 0.5, (3, 3, 2, 3))
@@ -169,7 +169,7 @@ def test_the_divergence_counts_by_images_and_pixels_and_is_faded_in(
 
 
 def test_training_sees_the_sum_of_the_divergences_of_all_layers(trainer: Any) -> None:
-    settings = Variational(draws=2)
+    settings = MODULE.Posterior("flipout", prior_std=0.3, initial_std=0.03)
     backbone = trainer(
         0,
         convolution=MODULE.VariationalConvolution(settings),
@@ -183,9 +183,10 @@ def test_training_sees_the_sum_of_the_divergences_of_all_layers(trainer: Any) ->
     assert logged * 24 * 16 * 16 > 0.5 * sum(kernel.size for kernel in spreads[::2])
 
 
-@pytest.mark.xfail(strict=True, reason="under autocast the posterior is bfloat16, its noise not")
 def test_the_posterior_stays_float32_where_the_network_computes_in_bfloat16() -> None:
-    layer = MODULE.VariationalConvolution2D(3, 3, True, "conv", Variational())
+    layer = MODULE.VariationalConvolution2D(
+        3, 3, True, "conv", MODULE.Posterior("flipout", prior_std=0.3, initial_std=0.03)
+    )
     layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
     outputs = run(layer, index=np.int32(0), shared=True)
     assert outputs.dtype == "bfloat16"

@@ -91,7 +91,7 @@ def test_a_named_score_that_is_undefined_for_cases_is_an_error(head_of, examples
         head_of("isotonic", score="volume_variation").fit(examples, seed=0)
 
 
-def test_a_score_undefined_for_an_unseen_case_leaves_the_head_undefined(head_of, examples, rescored):
+def test_a_score_undefined_for_a_case_leaves_the_head_undefined(head_of, examples, rescored):
     fitted = head_of("isotonic", score=NAMED).fit(examples, seed=0)
     values = np.linspace(0, 1, 60)
     values[[0, 7]] = np.nan

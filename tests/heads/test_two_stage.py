@@ -179,6 +179,12 @@ def test_the_rows_of_the_variants_differ() -> None:
     assert len({TwoStage(inputs=inputs).score_name for inputs in INPUTS}) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="four poolings need 16 pixels: Keras' ValueError")
-def test_the_smallest_images_of_a_suite_have_room_for_the_network() -> None:
-    MODULE._network((8, 8, 4), 4)
+def test_images_too_small_for_four_poolings_are_an_error(known: Examples) -> None:
+    evidence = dataclasses.replace(
+        known.evidence,
+        images=known.evidence.images[:, :8, :8],
+        masks=known.evidence.masks[:, :8, :8],
+        uncertainty=known.evidence.uncertainty[:, :8, :8],
+    )
+    with pytest.raises(DicecastError, match="at least 16 pixels"):
+        TwoStage().fit(dataclasses.replace(known, evidence=evidence), 0)

@@ -110,7 +110,6 @@ def test_a_pixel_sees_both_sides_of_the_skip_connections() -> None:
     assert (one != other)[0, 8:, 8:].any()
 
 
-@pytest.mark.xfail(strict=True, reason="8 groups do not divide 12 channels: Keras' ValueError")
 def test_group_normalisation_takes_every_width() -> None:
     network = UNet(width=12, depth=1, normalisation="group").build((16, 16, 3), 2)
     assert np.isfinite(run(network)["logits"]).all()

@@ -167,7 +167,6 @@ def test_number_of_parameters_counts_trainable_weights_alone(trainer: Any) -> No
     assert moving == 2 * normalised
 
 
-@pytest.mark.xfail(strict=True, reason="objectives get bfloat16 logits, not the promised float32")
 def test_bfloat16_computes_in_bfloat16_and_keeps_float32_weights(
     trainer_in: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ class SuiteRun:
             "schedule": self.schedule,
             "compute": self.suite.compute.model_dump(),
             "backend": BACKEND,
+            "accelerator": has_accelerator(),
             "code": code_version(
                 "networks", "training", "estimation", "scores", "metrics/quality.py"
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import gcd
 from typing import Any, Literal
 
 import keras
@@ -44,7 +45,7 @@ class UNet:
     Attributes:
         width: Channels of the first level; each deeper level has twice as many.
         depth: How often the resolution is halved; height and width must be multiples of 2**depth.
-        normalisation: "batch", "group" (8 groups at most) or "none".
+        normalisation: "batch", "group" (8 groups, or as many as divide the channels) or "none".
         dropout_rate: Share of values dropped after a block while noise is active.
         dropout_placement: The blocks that dropout follows.
         heads: Extra 1x1 outputs beside the logits: name and number of channels.
@@ -110,7 +111,7 @@ class UNet:
         if self.normalisation == "batch":
             return BatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(tensor)
         if self.normalisation == "group":
-            return layers.GroupNormalization(min(8, tensor.shape[-1]), name=name)(tensor)
+            return layers.GroupNormalization(gcd(8, tensor.shape[-1]), name=name)(tensor)
         return tensor
 
     def _drops(self, block: str) -> bool:

@@ -16,7 +16,7 @@ from keras import ops
 from dicecast.data.cases import Cases, FittingData
 from dicecast.errors import PluginError, did_you_mean
 from dicecast.identity import code_version, describe, hash_of, package_versions
-from dicecast.networks.backend import BACKEND, Tensor
+from dicecast.networks.backend import BACKEND, Tensor, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.store import Artifact, Store
@@ -118,6 +118,7 @@ class BackboneTrainer:
             "data": self._data_hash,
             "code": code_version("networks", "training"),
             "backend": BACKEND,
+            "accelerator": has_accelerator(),
             "packages": {k: v for k, v in package_versions().items() if k in ("keras", BACKEND)},
         }
         task = self._task(architecture, objective)

@@ -107,7 +107,7 @@ def train(
 
     Args:
         task: What to train.
-        weights: Initial weights, in the order of ``task.network.weights_in_order``.
+        weights: Initial weights, trainable then non-trainable.
         data: Training and validation examples.
         schedule: How long and how fast.
         seed: Decides order, augmentation and noise.
@@ -127,7 +127,8 @@ def train(
         score = float(np.mean(evaluate(task, current, validation)))
         state = {key: float(value) for key, value in carry.state.items()}
         log.append(Progress(epoch + 1, schedule.epochs, float(loss), score, state))
-        if not np.isfinite(log[-1].loss) or not np.isfinite(score):
+        # The weights too: an argmax of NaN is a class, and its score a number.
+        if not all(np.isfinite([log[-1].loss, score, *(w.sum() for w in current)])):
             raise DicecastError(
                 f"Training diverged in epoch {epoch + 1}: loss {log[-1].loss}, validation score "
                 f"{score}. Lower training.learning_rate (now {schedule.learning_rate})."
@@ -171,7 +172,7 @@ def _evaluator(task: Task) -> Callable[..., Tensor]:
         outputs, _ = task.network.stateless_call(
             weights[:trainable], weights[trainable:], to_network(inputs), training=False
         )
-        return task.score(outputs, targets)
+        return task.score(_as_float32(outputs), targets)
 
     return run
 
@@ -276,7 +277,9 @@ class _Loop:
                     return_losses=True,
                 )
             known = step._replace(regularisation=sum(losses, ops.zeros(())))
-            loss, state = self.task.objective(outputs, _as_target(targets), known, carry.state)
+            loss, state = self.task.objective(
+                _as_float32(outputs), _as_target(targets), known, carry.state
+            )
             return loss, (moved, state)
 
         weights = unflatten(carry.adam.weights, self.shapes)
@@ -284,6 +287,10 @@ class _Loop:
         rate = cosine_decay(self.schedule.learning_rate, step.progress)
         adam = adam_step(carry.adam, flatten(gradients), number, rate)
         return Carry(adam, list(moved), state), loss
+
+
+def _as_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
 
 def _as_target(targets: Tensor) -> Tensor:
