@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# For tests that start a process of their own: a bare clone runs without being installed.
+SOURCE = str(Path(__file__).parent.parent / "benchmark")
+os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -61,7 +61,8 @@ class Sidecar(BaseModel):
         scores: Every score by name, in the order of the table's columns.
         draws: Draws a prediction.
         parameters: Trainable weights in all networks of the estimator.
-        seconds: Wall time of each stage when it was computed.
+        seconds: Wall time of each stage when it was computed: "train" of all networks used (also
+            of those that another estimator trained), "predict", "heads".
         peak_memory_mb: Largest resident memory of the process so far, in MiB.
         determinism: What repeating the run on the same machine promises.
         packages: Versions of the packages numbers depend on.

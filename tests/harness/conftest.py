@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from dicecast.harness.outcome import Failure
 from dicecast.harness.reporting import Reporter
-from dicecast.harness.run import Failures, SuiteRun
+from dicecast.harness.run import SuiteRun
 from dicecast.store import Store
 from dicecast.suite import Suite, load_suite
 
@@ -32,8 +33,10 @@ def tiny() -> Suite:
 
 
 @pytest.fixture(scope="session")
-def run_suite() -> Callable[..., tuple[Failures, Recording]]:
-    def run(suite: Suite, folder: Path, results: str = "results") -> tuple[Failures, Recording]:
+def run_suite() -> Callable[..., tuple[list[Failure], Recording]]:
+    def run(
+        suite: Suite, folder: Path, results: str = "results"
+    ) -> tuple[list[Failure], Recording]:
         recording = Recording()
         run = SuiteRun(suite, Store(folder / "store"), folder / results, reporter=recording)
         return run.run(), recording
@@ -46,5 +49,5 @@ def finished(tiny, run_suite, tmp_path_factory) -> Path:
     """A folder in which the tiny suite was run without a failure."""
     folder = tmp_path_factory.mktemp("finished")
     failures, _ = run_suite(tiny, folder)
-    assert failures.items == []
+    assert failures == []
     return folder

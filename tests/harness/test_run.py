@@ -130,7 +130,7 @@ def test_a_broken_estimator_fails_alone(name, fit, draw, said, finished, tiny, r
     add_plugin_file(path)
     suite = tiny.with_estimators([f"broken_{name}", "softmax"])
     failures, _ = run_suite(suite, finished, f"broken_{name}")
-    [(estimator, _, head, message)] = failures.items
+    [(estimator, _, head, message)] = failures
     assert (estimator, head) == (f"broken_{name}", "")
     assert said in message
     statuses = {
@@ -172,7 +172,7 @@ def test_a_broken_head_fails_alone(name, fit, predict, said, finished, tiny, run
     suite = tiny.with_estimators(["softmax"])
     suite = suite.model_copy(update={"heads": (Part(name=name), Part(name="constant"))})
     failures, _ = run_suite(suite, finished, name)
-    [(_, _, head, message)] = failures.items
+    [(_, _, head, message)] = failures
     assert head == name
     assert said in message
     scores = read_record(record_path(finished / name, "tiny", "softmax", 0)).sidecar.scores
@@ -186,7 +186,7 @@ def test_a_plugin_in_one_short_file_joins_the_suite(finished, tiny, run_suite):
     assert add_plugin_file(path) == {"estimators": ["tempered"]}
     suite = tiny.with_estimators(["tempered"])
     failures, _ = run_suite(suite, finished, "plugin")
-    assert failures.items == []
+    assert failures == []
     record = read_record(record_path(finished / "plugin", "tiny", "tempered", 0))
     assert "predictive_entropy/mean" in record.cases
 

@@ -54,7 +54,8 @@ def test_the_second_call_trains_nothing(counted: Callable[..., Any]) -> None:
     first, second = trainer(0), trainer(0)
     assert trainer.starts == [24]
     assert first.key == second.key
-    assert trainer.used == [first.key, first.key]
+    assert list(trainer.used) == [first.key]
+    assert trainer.used[first.key] > 0
     for one, other in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     again = counted()

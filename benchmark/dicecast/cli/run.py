@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from dicecast.cli.quiet import quiet_start
 from dicecast.errors import SuiteError, did_you_mean
 from dicecast.plugins import add_plugin_file, estimators
 from dicecast.suite import Suite, load_suite
+
+if TYPE_CHECKING:
+    from dicecast.harness.outcome import Failure
 
 
 def run(  # noqa: PLR0913  one parameter an option
@@ -64,9 +67,8 @@ def run(  # noqa: PLR0913  one parameter an option
     written = write_leaderboard(results, chosen.name)
     print_leaderboard(read_leaderboard(results, chosen.name), console)
     console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True)
-    for estimator, seed, head, message in failures:
-        what = f"{estimator} seed {seed}" + (f", head {head}" if head else "")
-        console.print(f"FAILED {what}: {message}", markup=False, highlight=False, soft_wrap=True)
+    for failure in failures:
+        console.print(f"FAILED {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise typer.Exit(1)
 
@@ -101,11 +103,11 @@ def _run(
     data_root: Path | None,
     console: Console,
     debug: bool,
-) -> list[tuple[str, int, str, str]]:
+) -> list[Failure]:
     with console.status("Loading TensorFlow and the data ..."), quiet_start():
         from dicecast.cli.progress import reporter_for  # noqa: PLC0415
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
         from dicecast.store import Store  # noqa: PLC0415
 
         prepared = SuiteRun(suite, Store(store), results, data_root, reporter_for(console), debug)
-    return prepared.run().items
+    return prepared.run()

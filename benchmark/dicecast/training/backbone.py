@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ class BackboneTrainer:
         accelerate: "auto", "xla" or "none".
         on_start: Called with the number of images a training will see, before it begins.
         on_epoch: Called with a progress and the number of training images after each epoch.
-        used: The keys of all backbones handed out, in order.
+        used: The keys of the backbones handed out, with the seconds each took to train, whenever
+            that was.
     """
 
     data: FittingData
@@ -102,7 +104,7 @@ class BackboneTrainer:
     accelerate: str = "auto"
     on_start: Callable[[int], None] = lambda images: None
     on_epoch: Callable[[Progress, int], None] = lambda progress, images: None
-    used: list[str] = field(default_factory=list)
+    used: dict[str, float] = field(default_factory=dict)
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
 
     def __call__(self, seed: int, **changes: Any) -> Backbone:
@@ -123,10 +125,10 @@ class BackboneTrainer:
         }
         task = self._task(architecture, objective)
         key = hash_of(identity)
-        self.used.append(key)
 
         def make() -> Artifact:
             self.on_start(schedule.epochs * len(self.data.train))
+            started = time.perf_counter()
             result = train(
                 task,
                 initial_weights(lambda: self._network(architecture), seed),
@@ -135,9 +137,10 @@ class BackboneTrainer:
                 seed,
                 lambda progress: self.on_epoch(progress, len(self.data.train)),
             )
-            return _as_artifact(result)
+            return _as_artifact(result, time.perf_counter() - started)
 
         artifact = self.store.get("backbone", identity, make)
+        self.used[key] = artifact.info["seconds"]
         weights = [artifact.arrays[f"w{i:04d}"] for i in range(len(artifact.arrays))]
         return Backbone(task.network, weights, artifact.info["log"], key)
 
@@ -182,9 +185,10 @@ def _examples(cases: Cases) -> Examples:
     return Examples(cases.images, cases.masks)
 
 
-def _as_artifact(trained: Trained) -> Artifact:
+def _as_artifact(trained: Trained, seconds: float) -> Artifact:
     arrays = {f"w{i:04d}": weight for i, weight in enumerate(trained.weights)}
-    return Artifact(arrays, {}, {"log": [describe(entry._asdict()) for entry in trained.log]})
+    log = [describe(entry._asdict()) for entry in trained.log]
+    return Artifact(arrays, {}, {"log": log, "seconds": seconds})
 
 
 def _dice_score(outputs: dict[str, Tensor], targets: Tensor) -> Tensor:

@@ -1,0 +1,123 @@
+"""The head stage: a quality head is fitted on the quality role and predicts every test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicecast.data.cases import SegmentationData
+from dicecast.errors import DicecastError
+from dicecast.harness.outcome import created, message_of
+from dicecast.harness.predicting import PredictedRole, examples
+from dicecast.heads.contract import QualityHead
+from dicecast.identity import code_version, package_versions
+from dicecast.plugins import heads
+from dicecast.records import ScoreInfo
+from dicecast.store import Artifact, Store
+from dicecast.suite import Part
+
+
+@dataclass(frozen=True)
+class ChosenHead:
+    """A head of the suite: its row's name, and the head or why its file is broken."""
+
+    score: str
+    head: QualityHead | None
+    error: str = ""
+
+    @classmethod
+    def of(cls, part: Part) -> ChosenHead:
+        """Create the head of a suite's part.
+
+        Raises:
+            DicecastError: No such head, or a wrong setting.
+        """
+        head = created(heads.create, part)
+        if isinstance(head, str):
+            return cls(part.title, None, head)
+        return cls(part.label or head.score_name, head)
+
+
+class Predicted(NamedTuple):
+    """One estimator's segmentations: what a head is fitted on, and what it predicts.
+
+    Attributes:
+        key: The hash of everything they depend on.
+        seed: The suite's seed, which also seeds the head.
+        quality: The quality role.
+        tests: Every test set, in the order of the record.
+    """
+
+    key: str
+    seed: int
+    quality: PredictedRole
+    tests: list[PredictedRole]
+
+
+class Column(NamedTuple):
+    """What came of a head: its column, or why there is none."""
+
+    info: ScoreInfo
+    quality: NDArray[np.float64] | None
+
+
+def head_column(
+    chosen: ChosenHead, predicted: Predicted, data: SegmentationData, store: Store, debug: bool
+) -> Column:
+    """Return the head's predicted quality of every test case.
+
+    A ``DicecastError`` of the head leaves its score undefined; anything else it raises, or a
+    prediction that is not one finite number a case, makes it failed. Neither stops the run, unless
+    ``debug``.
+    """
+    try:
+        if chosen.head is None:
+            raise DicecastError(chosen.error)
+        values = _fitted(chosen.head, predicted, data, store)
+    except Exception as error:
+        if debug:
+            raise
+        failed = chosen.head is None or not isinstance(error, DicecastError)
+        return Column(_info(undefined=message_of(error), failed=failed), None)
+    return Column(_info(), values)
+
+
+def _info(**changes: Any) -> ScoreInfo:
+    return ScoreInfo(kind="head", predicts_quality=True, **changes)
+
+
+def _fitted(
+    head: QualityHead, predicted: Predicted, data: SegmentationData, store: Store
+) -> NDArray[np.float64]:
+    identity = {
+        "head": head,
+        "seed": predicted.seed,
+        "prediction": predicted.key,
+        "code": code_version("heads", "networks", "training"),
+        "packages": package_versions(),
+    }
+
+    def make() -> Artifact:
+        known = examples(predicted.quality, data.quality, data.for_fitting())
+        fitted = head.fit(known, predicted.seed)
+        columns = [
+            _checked(head, fitted.predict(test.evidence), len(test.facts))
+            for test in predicted.tests
+        ]
+        return Artifact({"quality": np.concatenate(columns)})
+
+    values: NDArray[np.float64] = store.get("head", identity, make).arrays["quality"]
+    return values
+
+
+def _checked(head: QualityHead, predicted: Any, cases: int) -> NDArray[np.float64]:
+    values = np.asarray(predicted, dtype=np.float64)
+    if values.shape != (cases,) or not np.isfinite(values).all():
+        raise TypeError(
+            f"{type(head).__name__}.predict must return one finite number a case, ({cases},); got "
+            f"shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
+        )
+    return values
