@@ -9,7 +9,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 SOURCE = str(Path(__file__).parent.parent / "benchmark")
 os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from dicecast.data.cases import Cases, FittingData, SegmentationData
+from dicecast.plugins import REGISTRIES
 
 
 def discs(cases: int, seed: int, prefix: str = "case", size: int = 16) -> Cases:
@@ -86,3 +87,14 @@ def sampler() -> Any:
     from dicecast.estimation.sampling import Sampler  # noqa: PLC0415  seconds to import
 
     return Sampler(num_classes=2)
+
+
+@pytest.fixture(autouse=True)
+def _added_plugins_go_again() -> Iterator[None]:
+    """What a test adds by a plug-in file is not there for the next one."""
+    before = {name: dict(registry._files) for name, registry in REGISTRIES.items()}
+    yield
+    for name, registry in REGISTRIES.items():
+        for added in set(registry._files) - set(before[name]):
+            del registry._files[added]
+            registry._classes.pop(added, None)
