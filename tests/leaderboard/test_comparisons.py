@@ -7,15 +7,16 @@ from dicecast.errors import DicecastError
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import (
     ALL_ESTIMATORS,
-    Comparison,
     answers,
     compare,
-    comparisons_of,
 )
 from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
+from dicecast.leaderboard.files import check_leaderboard, write_leaderboard
 from dicecast.metrics.bootstrap import resample_counts
+from dicecast.records import write_record
+from dicecast.suite import Comparison
 
-ASKED = Comparison("Does entropy beat chance?", "entropy/mean", "random")
+ASKED = Comparison(question="Does entropy beat chance?", score="entropy/mean", against="random")
 
 
 def records(estimators=("softmax", "swag"), seeds=(0, 1)):
@@ -59,7 +60,7 @@ def test_the_mean_of_all_estimators_is_the_mean_of_their_differences():
 
 
 def test_swapping_the_scores_turns_the_sign():
-    swapped = Comparison(ASKED.question, ASKED.against, ASKED.score)
+    swapped = Comparison(question=ASKED.question, score=ASKED.against, against=ASKED.score)
     there = row(compare(records(), [ASKED]), domain="noise", estimator="softmax")
     back = row(compare(records(), [swapped]), domain="noise", estimator="softmax")
     assert there["aurc"] == pytest.approx(-back["aurc"], abs=1e-12)
@@ -67,7 +68,7 @@ def test_swapping_the_scores_turns_the_sign():
 
 
 def test_errors_are_compared_between_estimates_of_dice_alone():
-    heads = Comparison("Which head errs less?", "isotonic", "constant")
+    heads = Comparison(question="Which head errs less?", score="isotonic", against="constant")
     table = compare(records(), [ASKED, heads])
     assert table[table["question"] == ASKED.question]["mae"].isna().all()
     assert table[table["question"] == heads.question]["mae"].notna().all()
@@ -89,13 +90,18 @@ def test_answers_mark_what_excludes_zero():
     text = answers(compare(records(), [ASKED]))
     assert text.count("## Does entropy beat chance?") == 1
     assert "**" in text
-    assert answers(compare(records(), [])) == ""
+    assert compare(records(), []).empty
 
 
-def test_questions_come_from_the_suite_and_each_once():
-    settings = {"comparisons": [ASKED._asdict()]}
-    made = [make_record(seed=seed, suite_settings=settings) for seed in (0, 1)]
-    assert comparisons_of(made) == [ASKED]
+def test_answers_are_written_beside_the_leaderboard_and_checked(tmp_path):
+    for record in records():
+        write_record(tmp_path, record)
+    written = {path.name for path in write_leaderboard(tmp_path, "tiny", [ASKED])}
+    assert written == {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "comparisons.md"}
+    assert check_leaderboard(tmp_path, "tiny", [ASKED]) == ""
+    path = tmp_path / "tiny" / "comparisons.csv"
+    path.write_text(path.read_text().replace("0.", "1.", 1))
+    assert "comparisons.csv" in check_leaderboard(tmp_path, "tiny", [ASKED])
 
 
 def test_excerpt_is_written_between_its_markers_alone(tmp_path):

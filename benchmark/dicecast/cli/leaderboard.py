@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dicecast.suite import load_suite, shipped_suites
+from dicecast.suite import Comparison, load_suite, shipped_suites
 
 
 class Format(StrEnum):
@@ -37,26 +38,27 @@ def leaderboard(
     ] = None,
 ) -> None:
     """Show which score knows how good a segmentation is, from the records of a suite."""
-    name = _suite_name(suite)
+    name, comparisons = _suite(suite)
     if check:
-        _check(results, name, into)
+        _check(results, name, comparisons, into)
     elif write or into:
-        _write(results, name, into)
+        _write(results, name, comparisons, into)
     else:
         _print(results, name, format)
 
 
-def _suite_name(suite: str) -> str:
-    """Return the name of the suite of a file; a bare name may be of a file that is elsewhere."""
+def _suite(suite: str) -> tuple[str, Sequence[Comparison]]:
+    """Return name and questions of a suite; a bare name may be of a file that is elsewhere."""
     if suite in shipped_suites() or suite.endswith(".toml") or Path(suite).name != suite:
-        return load_suite(suite).name
-    return suite
+        loaded = load_suite(suite)
+        return loaded.name, loaded.comparisons
+    return suite, ()
 
 
-def _check(results: Path, suite: str, into: Path | None) -> None:
+def _check(results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None) -> None:
     from dicecast.leaderboard.files import check_leaderboard  # noqa: PLC0415
 
-    difference = check_leaderboard(results, suite, into)
+    difference = check_leaderboard(results, suite, comparisons, into)
     if difference:
         typer.echo(difference)
         typer.echo(
@@ -68,10 +70,10 @@ def _check(results: Path, suite: str, into: Path | None) -> None:
     typer.echo(f"The leaderboard of {suite} is what its records give.")
 
 
-def _write(results: Path, suite: str, into: Path | None) -> None:
+def _write(results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None) -> None:
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
 
-    for path in write_leaderboard(results, suite, into):
+    for path in write_leaderboard(results, suite, comparisons, into):
         typer.echo(f"Wrote {path}")
 
 

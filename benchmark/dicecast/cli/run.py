@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913  one parameter an option
     from dicecast.leaderboard.files import read_leaderboard, write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
-    written = write_leaderboard(results, chosen.name)
+    written = write_leaderboard(results, chosen.name, chosen.comparisons)
     print_leaderboard(read_leaderboard(results, chosen.name), console)
     console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True)
     for failure in failures:

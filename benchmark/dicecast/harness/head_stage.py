@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,10 +59,11 @@ class Predicted(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What came of a head: its column, or why there is none."""
+    """What came of a head: its column and the seconds it took, or why there is none."""
 
     info: ScoreInfo
     quality: NDArray[np.float64] | None
+    seconds: float = 0.0
 
 
 def head_column(
@@ -76,13 +78,13 @@ def head_column(
     try:
         if chosen.head is None:
             raise DicecastError(chosen.error)
-        values = _fitted(chosen.head, predicted, data, store)
+        artifact = _fitted(chosen.head, predicted, data, store)
     except Exception as error:
         if debug:
             raise
         failed = chosen.head is None or not isinstance(error, DicecastError)
         return Column(_info(undefined=message_of(error), failed=failed), None)
-    return Column(_info(), values)
+    return Column(_info(), artifact.arrays["quality"], artifact.info["seconds"])
 
 
 def _info(**changes: Any) -> ScoreInfo:
@@ -91,7 +93,7 @@ def _info(**changes: Any) -> ScoreInfo:
 
 def _fitted(
     head: QualityHead, predicted: Predicted, data: SegmentationData, store: Store
-) -> NDArray[np.float64]:
+) -> Artifact:
     identity = {
         "head": head,
         "seed": predicted.seed,
@@ -101,16 +103,17 @@ def _fitted(
     }
 
     def make() -> Artifact:
+        started = time.perf_counter()
         known = examples(predicted.quality, data.quality, data.for_fitting())
         fitted = head.fit(known, predicted.seed)
         columns = [
             _checked(head, fitted.predict(test.evidence), len(test.facts))
             for test in predicted.tests
         ]
-        return Artifact({"quality": np.concatenate(columns)})
+        seconds = time.perf_counter() - started
+        return Artifact({"quality": np.concatenate(columns)}, info={"seconds": seconds})
 
-    values: NDArray[np.float64] = store.get("head", identity, make).arrays["quality"]
-    return values
+    return store.get("head", identity, make)
 
 
 def _checked(head: QualityHead, predicted: Any, cases: int) -> NDArray[np.float64]:

@@ -159,18 +159,18 @@ class SuiteRun:
         predicted = self._predicted(artifact, seed)
         scores = _aggregation_scores(artifact, predicted.tests[0])
         columns: dict[str, Any] = {}
-        started = time.perf_counter()
+        seconds = artifact.info["seconds"] | {"heads": 0.0}
         for chosen in self.heads:
             self.reporter.stage(f"head {chosen.score}")
             column = head_column(chosen, predicted, self.data, self.store, self.debug)
             scores[chosen.score] = column.info
+            seconds["heads"] += column.seconds
             if column.quality is not None:
                 columns[chosen.score] = column.quality
             if column.info.failed:
                 self.failures.append(
                     Failure(part.title, seed, chosen.score, str(column.info.undefined))
                 )
-        seconds = artifact.info["seconds"] | {"heads": time.perf_counter() - started}
         tables = [pd.concat([t.facts, t.evidence.scores], axis=1) for t in predicted.tests]
         sidecar = self._sidecar(part, seed).model_copy(
             update={

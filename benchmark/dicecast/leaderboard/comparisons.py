@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,31 +14,14 @@ from dicecast.metrics.bootstrap import paired_difference, resample_counts
 from dicecast.metrics.catalogue import METRICS
 from dicecast.metrics.under_counts import metric_under
 from dicecast.records import Record
+from dicecast.suite import Comparison
 
 Floats = NDArray[np.float64]
 
 ALL_ESTIMATORS = "(mean of all)"
 COMPARED = ("spearman", "failure_auroc", "aurc", "mae")
-KEYS = ("question", "domain", "estimator", "score", "against", "seeds", "n", "n_failures")
+KEYS = ("suite", "question", "domain", "estimator", "score", "against", "seeds", "n", "n_failures")
 COLUMNS = (*KEYS, *(name for m in COMPARED for name in (m, f"{m}_low", f"{m}_high")))
-
-
-class Comparison(NamedTuple):
-    """A question of the suite: does ``score`` beat ``against``?"""
-
-    question: str
-    score: str
-    against: str
-
-
-def comparisons_of(records: Sequence[Record]) -> list[Comparison]:
-    """Return the questions that the suites of the records ask, each once."""
-    found = {
-        Comparison(asked["question"], asked["score"], asked["against"]): None
-        for record in records
-        for asked in record.sidecar.suite_settings.get("comparisons", ())
-    }
-    return list(found)
 
 
 def compare(records: Sequence[Record], comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -72,7 +54,7 @@ def compare(records: Sequence[Record], comparisons: Sequence[Comparison]) -> pd.
             rows += _rows(
                 comparison, domain, counts, sidecar.failure_threshold, float(settings["level"])
             )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).assign(suite=sidecar.suite)
 
 
 def _rows(
@@ -98,7 +80,7 @@ def _rows(
         kept[ALL_ESTIMATORS] = [run for runs in kept.values() for run in runs]
     return [
         {
-            **comparison._asdict(),
+            **comparison.model_dump(),
             "domain": domain.name,
             "estimator": name,
             "seeds": len({run.seed for run in kept[name]}),
@@ -133,8 +115,8 @@ def _differences(values: Floats, level: float) -> dict[str, float]:
 
 
 def answers(table: pd.DataFrame) -> str:
-    """Return the comparisons as a section of Markdown; empty without any."""
-    parts = []
+    """Return the comparisons as Markdown, one section a question."""
+    parts = ["# Comparisons: " + str(table["suite"].iloc[0])]
     for question in table["question"].unique():
         rows = table[table["question"] == question]
         first = rows.iloc[0]

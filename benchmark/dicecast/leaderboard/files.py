@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from dicecast.leaderboard.build import build_leaderboard
-from dicecast.leaderboard.comparisons import answers, compare, comparisons_of
+from dicecast.leaderboard.comparisons import answers, compare
 from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
 from dicecast.leaderboard.render import as_csv, as_markdown
 from dicecast.records import read_records, write_atomically
+from dicecast.suite import Comparison
 
 _READABLE_LINES = 60
 
@@ -29,19 +31,35 @@ def read_leaderboard(results: Path, suite: str) -> pd.DataFrame:
     return build_leaderboard(read_records(results, suite))
 
 
-def write_leaderboard(results: Path, suite: str, into: Path | None = None) -> list[Path]:
-    """Write ``leaderboard.csv`` and ``leaderboard.md`` beside the records and return their paths.
+def write_leaderboard(
+    results: Path, suite: str, comparisons: Sequence[Comparison] = (), into: Path | None = None
+) -> list[Path]:
+    """Write the leaderboard, and the answers to a suite's questions, beside the records.
 
-    Arguments and errors are those of :func:`read_leaderboard`; ``into`` is a file between whose
-    markers an excerpt is written too.
+    ``leaderboard.csv`` and ``.md`` follow from the records alone; ``comparisons.csv`` and ``.md``
+    from the records and the questions.
+
+    Args:
+        results: The folder with a folder for each suite.
+        suite: The suite's name.
+        comparisons: The questions of the suite.
+        into: A file between whose markers an excerpt is written too.
+
+    Returns:
+        The paths that were written.
+
+    Raises:
+        DicecastError: As :func:`read_leaderboard`, or ``into`` lacks the markers.
     """
-    contents = _contents(results, suite, into)
+    contents = _contents(results, suite, comparisons, into)
     for path, text in contents.items():
         write_atomically(path, text.encode())
     return list(contents)
 
 
-def check_leaderboard(results: Path, suite: str, into: Path | None = None) -> str:
+def check_leaderboard(
+    results: Path, suite: str, comparisons: Sequence[Comparison] = (), into: Path | None = None
+) -> str:
     """Return how the committed files differ from what the records give; empty if they do not.
 
     Arguments and errors are those of :func:`write_leaderboard`.
@@ -50,7 +68,7 @@ def check_leaderboard(results: Path, suite: str, into: Path | None = None) -> st
         A unified diff from the committed to the right files, cut to a readable length.
     """
     lines: list[str] = []
-    for path, text in _contents(results, suite, into).items():
+    for path, text in _contents(results, suite, comparisons, into).items():
         # Bytes, because reading as text would forgive other ends of lines.
         held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         name = str(path) if path.is_file() else f"{path} (missing)"
@@ -63,17 +81,20 @@ def check_leaderboard(results: Path, suite: str, into: Path | None = None) -> st
     return "\n".join(lines)
 
 
-def _contents(results: Path, suite: str, into: Path | None) -> dict[Path, str]:
+def _contents(
+    results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None
+) -> dict[Path, str]:
     records = list(read_records(results, suite))
     table = build_leaderboard(records)
-    asked = compare(records, comparisons_of(records))
     folder = results / suite
     contents = {
         folder / "leaderboard.csv": as_csv(table),
-        folder / "leaderboard.md": as_markdown(table) + answers(asked),
+        folder / "leaderboard.md": as_markdown(table),
     }
-    if len(asked):
-        contents[folder / "comparisons.csv"] = as_csv(asked)
+    answered = compare(records, comparisons)
+    if len(answered):
+        contents[folder / "comparisons.csv"] = as_csv(answered)
+        contents[folder / "comparisons.md"] = answers(answered)
     if into is not None:
         contents[into] = with_excerpt(into, suite, as_excerpt(table))
     return contents
