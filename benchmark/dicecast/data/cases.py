@@ -171,13 +171,12 @@ class SegmentationData:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
-        height, width, channels = self.train.images.shape[1:]
-        return height, width, channels
+        return self.for_fitting().image_shape
 
     @property
     def num_classes(self) -> int:
         """How many classes, background included."""
-        return len(self.classes)
+        return self.for_fitting().num_classes
 
     def role_hash(self, *roles: str) -> str:
         """Return the SHA-256 of the pixels, masks and names of the named roles."""
