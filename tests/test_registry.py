@@ -87,7 +87,7 @@ def test_a_plug_in_is_listed_without_being_run_and_loaded_when_used(
     assert "dicecast.toys.toy" not in sys.modules
     assert here.create("toy_name", {"rate": 0.25}).rate == 0.25
     assert "dicecast.toys.toy" in sys.modules
-    assert here.name_of(here.create("toy_name", {})) == "toy_name"
+    assert type(here.create("toy_name", {})) is here.get("toy_name")
 
 
 def test_listing_the_real_folders_imports_none_of_them() -> None:

@@ -162,10 +162,6 @@ class Registry(Generic[T]):
         created: T = cls(**values)
         return created
 
-    def name_of(self, instance: T) -> str:
-        """Return the name under which the class of ``instance`` is registered."""
-        return next(name for name, cls in self._classes.items() if cls is type(instance))
-
     @property
     def _decorator(self) -> str:
         return f"register_{self.kind}"

@@ -81,7 +81,7 @@ def test_table(data):
 
 def test_no_stem_and_no_image_occurs_twice(data):
     stems = [stem for _, cases in data.roles() for stem in cases.stems]
-    images = [key for _, cases in data.roles() for key in cases.content_hashes()]
+    images = [image.tobytes() for _, cases in data.roles() for image in cases.images]
     assert len(set(stems)) == len(stems) == len(set(images))
 
 

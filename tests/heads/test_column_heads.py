@@ -25,7 +25,7 @@ def test_is_declared_with_a_sentence():
 
 
 def test_the_row_is_named_after_the_head(head):
-    assert head.score_name == heads.name_of(head)
+    assert type(head) is heads.get(head.score_name)
 
 
 def test_predicts_a_dice_for_each_case(head, examples, examples_of):

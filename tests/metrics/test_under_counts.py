@@ -137,18 +137,6 @@ def test_pearson_stays_exact_where_an_outlier_is_not_drawn():
     )
 
 
-def test_named_functions_are_the_metrics_of_their_names():
-    scores, quality = rows(20, 1)
-    counts = resample_counts([str(case) for case in range(20)], 30, seed=0)
-    for name in ("spearman", "pearson", "aurc", "augrc", "mae"):
-        named = getattr(under_counts, f"{name}_under")(scores, quality, counts)
-        np.testing.assert_array_equal(named, metric_under(name, scores, quality, counts))
-    np.testing.assert_array_equal(
-        under_counts.failure_auroc_under(scores, quality, counts, 0.7),
-        metric_under("failure_auroc", scores, quality, counts, 0.7),
-    )
-
-
 @pytest.mark.parametrize("name", UNDER_COUNTS)
 def test_neither_threads_nor_blocks_nor_neighbours_change_a_bit(name, monkeypatch):
     scores, quality = rows(30, 1)

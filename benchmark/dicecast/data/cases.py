@@ -67,10 +67,6 @@ class Cases:
             None if self.raters is None else self.raters[rows],
         )
 
-    def content_hashes(self) -> list[str]:
-        """Return one SHA-256 an image, for finding the same image twice."""
-        return [hashlib.sha256(image.tobytes()).hexdigest() for image in self.images]
-
     def update_hash(self, digest: hashlib._Hash) -> None:
         """Feed every array and the identifying columns to ``digest``."""
         for array in (self.images, self.masks, self.raters):

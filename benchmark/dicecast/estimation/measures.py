@@ -27,23 +27,27 @@ class Moments(NamedTuple):
     entropy: Tensor
 
 
+Function = Callable[[Moments], Tensor]
+
+
 @dataclass(frozen=True)
 class Measure:
     """A function of the moments, with the number of draws from which it is defined."""
 
     name: str
-    function: Callable[[Moments], Tensor]
+    function: Function
     least_draws: int
 
 
 MEASURES: dict[str, Measure] = {}
 
 
-def measure(name: str, least_draws: int = 1) -> Callable[[Callable[[Moments], Tensor]], None]:
+def measure(name: str, least_draws: int = 1) -> Callable[[Function], Function]:
     """Register a measure; below ``least_draws`` it is undefined."""
 
-    def decorate(function: Callable[[Moments], Tensor]) -> None:
+    def decorate(function: Function) -> Function:
         MEASURES[name] = Measure(name, function, least_draws)
+        return function
 
     return decorate
 

@@ -82,38 +82,6 @@ def metric_under(
     return result
 
 
-def spearman_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
-    """Return Spearman's correlation; see :func:`metric_under`."""
-    return metric_under("spearman", scores, quality, counts)
-
-
-def pearson_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
-    """Return Pearson's correlation; see :func:`metric_under`."""
-    return metric_under("pearson", scores, quality, counts)
-
-
-def failure_auroc_under(
-    scores: ArrayLike, quality: ArrayLike, counts: Counts, threshold: float
-) -> Floats:
-    """Return the AUROC of success against failure; see :func:`metric_under`."""
-    return metric_under("failure_auroc", scores, quality, counts, threshold)
-
-
-def aurc_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
-    """Return the area under the risk-coverage curve; see :func:`metric_under`."""
-    return metric_under("aurc", scores, quality, counts)
-
-
-def augrc_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
-    """Return the area under generalised risk over coverage; see :func:`metric_under`."""
-    return metric_under("augrc", scores, quality, counts)
-
-
-def mae_under(scores: ArrayLike, quality: ArrayLike, counts: Counts) -> Floats:
-    """Return the mean absolute error; see :func:`metric_under`."""
-    return metric_under("mae", scores, quality, counts)
-
-
 def _families(scores: Floats, quality: Floats) -> list[tuple[Order, dict[int, Order]]]:
     """Bring rows of one quality together, so that its ranks are computed once a resample."""
     families: dict[bytes, tuple[Order, dict[int, Order]]] = {}
