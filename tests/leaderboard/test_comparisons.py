@@ -96,7 +96,7 @@ def test_answers_mark_what_excludes_zero():
 def test_answers_are_written_beside_the_leaderboard_and_checked(tmp_path):
     for record in records():
         write_record(tmp_path, record)
-    written = {path.name for path in write_leaderboard(tmp_path, "tiny", [ASKED])}
+    written = {path.name for path in write_leaderboard(tmp_path, "tiny", [ASKED]).paths}
     assert written == {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "comparisons.md"}
     assert check_leaderboard(tmp_path, "tiny", [ASKED]) == ""
     path = tmp_path / "tiny" / "comparisons.csv"

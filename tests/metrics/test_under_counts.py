@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dicecast.metrics import under_counts
 from dicecast.metrics.bootstrap import resample_counts
 from dicecast.metrics.catalogue import METRICS, Sample
-from dicecast.metrics.tie_groups import running_sums
+from dicecast.metrics.tie_groups import sums_along
 from dicecast.metrics.under_counts import UNDER_COUNTS, metric_under
 
 THRESHOLD = 0.6
@@ -113,11 +113,11 @@ def test_pearson_survives_any_scale(scale):
 
 
 @pytest.mark.parametrize("cases", [1, 19, 20, 21, 40, 41, 137])
-def test_running_sums_are_those_of_cumsum(cases):
+def test_sums_along_an_order_are_those_of_cumsum(cases):
     generator = np.random.default_rng(cases)
     values = generator.integers(0, 9, size=(cases, 5)).astype(float)
     order = generator.permutation(cases)
-    sums = running_sums(order, values)
+    sums = sums_along(order, values)
     assert sums.shape == (cases + 1, 5)
     assert not sums[0].any()
     np.testing.assert_array_equal(sums[1:], np.cumsum(values[order], axis=0))

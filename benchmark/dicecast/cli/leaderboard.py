@@ -73,7 +73,7 @@ def _check(results: Path, suite: str, comparisons: Sequence[Comparison], into: P
 def _write(results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None) -> None:
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
 
-    for path in write_leaderboard(results, suite, comparisons, into):
+    for path in write_leaderboard(results, suite, comparisons, into).paths:
         typer.echo(f"Wrote {path}")
 
 

@@ -61,12 +61,12 @@ def run(  # noqa: PLR0913  one parameter an option
     console = Console()
     console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
     failures = _run(chosen, store, results, data_root, console, debug)
-    from dicecast.leaderboard.files import read_leaderboard, write_leaderboard  # noqa: PLC0415
+    from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
     written = write_leaderboard(results, chosen.name, chosen.comparisons)
-    print_leaderboard(read_leaderboard(results, chosen.name), console)
-    console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True)
+    print_leaderboard(written.table, console)
+    console.print(f"Written: {', '.join(str(path) for path in written.paths)}", soft_wrap=True)
     for failure in failures:
         console.print(f"FAILED {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dicecast.data.cases import IN_DISTRIBUTION
 from dicecast.errors import DicecastError
 from dicecast.records import CASE_COLUMNS, Record
 
 Floats = NDArray[np.float64]
-
-IN_DISTRIBUTION = "in_distribution"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,6 +17,13 @@ from dicecast.records import read_records, write_atomically
 from dicecast.suite import Comparison
 
 _READABLE_LINES = 60
+
+
+class Written(NamedTuple):
+    """What was written: the files, and the leaderboard in them."""
+
+    paths: list[Path]
+    table: pd.DataFrame
 
 
 def read_leaderboard(results: Path, suite: str) -> pd.DataFrame:
@@ -33,7 +41,7 @@ def read_leaderboard(results: Path, suite: str) -> pd.DataFrame:
 
 def write_leaderboard(
     results: Path, suite: str, comparisons: Sequence[Comparison] = (), into: Path | None = None
-) -> list[Path]:
+) -> Written:
     """Write the leaderboard, and the answers to a suite's questions, beside the records.
 
     ``leaderboard.csv`` and ``.md`` follow from the records alone; ``comparisons.csv`` and ``.md``
@@ -46,15 +54,15 @@ def write_leaderboard(
         into: A file between whose markers an excerpt is written too.
 
     Returns:
-        The paths that were written.
+        The paths that were written, and the leaderboard that is in them.
 
     Raises:
         DicecastError: As :func:`read_leaderboard`, or ``into`` lacks the markers.
     """
-    contents = _contents(results, suite, comparisons, into)
+    table, contents = _contents(results, suite, comparisons, into)
     for path, text in contents.items():
         write_atomically(path, text.encode())
-    return list(contents)
+    return Written(list(contents), table)
 
 
 def check_leaderboard(
@@ -68,7 +76,8 @@ def check_leaderboard(
         A unified diff from the committed to the right files, cut to a readable length.
     """
     lines: list[str] = []
-    for path, text in _contents(results, suite, comparisons, into).items():
+    _, contents = _contents(results, suite, comparisons, into)
+    for path, text in contents.items():
         # Bytes, because reading as text would forgive other ends of lines.
         held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         name = str(path) if path.is_file() else f"{path} (missing)"
@@ -83,7 +92,8 @@ def check_leaderboard(
 
 def _contents(
     results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None
-) -> dict[Path, str]:
+) -> tuple[pd.DataFrame, dict[Path, str]]:
+    """Return the leaderboard, and what each file must hold."""
     records = list(read_records(results, suite))
     table = build_leaderboard(records)
     folder = results / suite
@@ -97,4 +107,4 @@ def _contents(
         contents[folder / "comparisons.md"] = answers(answered)
     if into is not None:
         contents[into] = with_excerpt(into, suite, as_excerpt(table))
-    return contents
+    return table, contents

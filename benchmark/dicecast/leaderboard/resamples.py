@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.leaderboard.running_sums import padded, running_sums
+from dicecast.metrics.running_sums import padded, running_sums
 from dicecast.metrics.tie_groups import Order, divide, doubled_ranks, sum_of_products
 
 Floats = NDArray[np.float64]

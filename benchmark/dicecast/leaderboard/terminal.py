@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dicecast.leaderboard.collect import IN_DISTRIBUTION
+from dicecast.data.cases import IN_DISTRIBUTION
 from dicecast.leaderboard.render import Row, few_failures, fixed, number, rank_text
 
 CONTROLS = ("random", "constant", "volume")

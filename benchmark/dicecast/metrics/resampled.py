@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.metrics.tie_groups import Order, divide, doubled_ranks, running_sums, sum_of_products
+from dicecast.metrics.tie_groups import Order, divide, doubled_ranks, sum_of_products, sums_along
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Order], Floats]
@@ -84,8 +84,8 @@ def aurc(quality: Order, counts: Floats) -> Statistic:
     total = _two_or_more(counts)
 
     def statistic(score: Order) -> Floats:
-        accepted = running_sums(score.ascending[::-1], counts)
-        accepted_risk = running_sums(score.ascending[::-1], risk)
+        accepted = sums_along(score.ascending[::-1], counts)
+        accepted_risk = sums_along(score.ascending[::-1], risk)
         # Counts are whole, so this changes only 0 / 0, before the first accepted case, to 0.
         selective = accepted_risk / np.maximum(accepted, 1.0)
         # A trapezoid for each case, from the curve before its ties to the curve after them.

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dicecast.metrics.running_sums import padded, running_sums
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-
-_CHUNK = 20
-_TRIANGLE = np.tril(np.ones((_CHUNK, _CHUNK)))
 
 
 class Order(NamedTuple):
@@ -42,7 +41,7 @@ class Order(NamedTuple):
         return cls(score, ascending, below, np.searchsorted(ordered, score, side="right"))
 
 
-def running_sums(order: Indices, values: Floats) -> Floats:
+def sums_along(order: Indices, values: Floats) -> Floats:
     """Return the sums of the first 0, 1, ..., all cases in ``order``.
 
     Args:
@@ -53,16 +52,11 @@ def running_sums(order: Indices, values: Floats) -> Floats:
         ``(cases + 1, resamples)``; the first row is 0.
     """
     cases, resamples = len(order), values.shape[1]
-    chunks = -(-cases // _CHUNK)
-    ordered = np.zeros((chunks, _CHUNK, resamples))
+    ordered = np.zeros((padded(cases), resamples))
     # "clip" spares a copy; no index is out of range.
-    np.take(values, order, axis=0, mode="clip", out=ordered.reshape(-1, resamples)[:cases])
-    sums = np.zeros((chunks * _CHUNK + 1, resamples))
-    chunked = sums[1:].reshape(ordered.shape)
-    # np.cumsum adds one number at a time; products with a triangle of ones are several times
-    # quicker, and as exact for counts.
-    np.matmul(_TRIANGLE, ordered, out=chunked)
-    chunked[1:] += np.cumsum(chunked[:-1, -1], axis=0)[:, np.newaxis]
+    np.take(values, order, axis=0, mode="clip", out=ordered[:cases])
+    sums = np.zeros((len(ordered) + 1, resamples))
+    running_sums(ordered, None, sums[1:])
     return sums[: cases + 1]
 
 
@@ -80,7 +74,7 @@ def doubled_ranks(order: Order, counts: Floats) -> Floats:
     Returns:
         ``(cases, resamples)``.
     """
-    sums = running_sums(order.ascending, counts)
+    sums = sums_along(order.ascending, counts)
     ranks: Floats = sums[order.below]
     ranks += sums[order.upto]
     ranks -= sums[-1]

@@ -23,7 +23,16 @@ from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.store import Artifact, Store
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import Objective, SegmentationLoss
-from dicecast.training.trainer import Examples, Progress, Schedule, Task, Trained, Weights, train
+from dicecast.training.trainer import (
+    Examples,
+    Progress,
+    Schedule,
+    Task,
+    Trained,
+    Weights,
+    as_float32,
+    train,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Backbone:
             outputs, _ = self.network.stateless_call(
                 weights[:trainable], weights[trainable:], images, training=False
             )
-        return {name: ops.cast(value, "float32") for name, value in outputs.items()}
+        return as_float32(outputs)
 
     @property
     def num_parameters(self) -> int:

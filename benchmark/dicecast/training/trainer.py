@@ -172,7 +172,7 @@ def _evaluator(task: Task) -> Callable[..., Tensor]:
         outputs, _ = task.network.stateless_call(
             weights[:trainable], weights[trainable:], to_network(inputs), training=False
         )
-        return task.score(_as_float32(outputs), targets)
+        return task.score(as_float32(outputs), targets)
 
     return run
 
@@ -278,7 +278,7 @@ class _Loop:
                 )
             known = step._replace(regularisation=sum(losses, ops.zeros(())))
             loss, state = self.task.objective(
-                _as_float32(outputs), _as_target(targets), known, carry.state
+                as_float32(outputs), _as_target(targets), known, carry.state
             )
             return loss, (moved, state)
 
@@ -289,7 +289,8 @@ class _Loop:
         return Carry(adam, list(moved), state), loss
 
 
-def _as_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def as_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a network's outputs in float32, whatever it computes in."""
     return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
 
