@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from dicecast.errors import PluginError, did_you_mean
+from dicecast.errors import DicecastError, PluginError, did_you_mean
 from dicecast.mount import folder_of, mount
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ C = TypeVar("C", bound=type)
 
 
 class BrokenPluginError(PluginError):
-    """A plug-in that is declared but raises when its file is imported."""
+    """A plug-in that is declared but raises when its file is imported or when it is set up."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ class Registry(Generic[T]):
         """Return an instance of ``name`` with the given settings, checked against its field types.
 
         Raises:
-            PluginError: An unknown setting, or a value of the wrong type or out of range.
+            DicecastError: An unknown setting, or a value of the wrong type or out of range.
+            BrokenPluginError: The plug-in raises anything else.
         """
         cls = self.get(name)
         known = [field.name for field in dataclasses.fields(cls) if field.init]
@@ -159,7 +160,15 @@ class Registry(Generic[T]):
                 raise PluginError(
                     f"The {self.kind} '{name}' cannot take {key} = {value!r}: {reason}"
                 ) from error
-        created: T = cls(**values)
+        try:
+            created: T = cls(**values)
+        except DicecastError:
+            raise
+        except Exception as error:
+            raise BrokenPluginError(
+                f"The {self.kind} '{name}' ({_origin(cls)}) raises while it is set up: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         return created
 
     @property

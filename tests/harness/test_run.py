@@ -140,6 +140,19 @@ def test_a_broken_estimator_fails_alone(name, fit, draw, said, finished, tiny, r
     assert statuses == {f"broken_{name}": "failed", "softmax": "ok"}
 
 
+def test_an_estimator_that_raises_while_it_is_set_up_fails_alone(
+    finished, tiny, run_suite, tmp_path
+):
+    path = tmp_path / "not_set_up.py"
+    code = BROKEN.format(name="not_set_up", fit="pass", draw="pass")
+    path.write_text(code + "    def __post_init__(self):\n        raise ValueError('no luck')\n")
+    add_plugin_file(path)
+    suite = tiny.with_estimators(["not_set_up", "softmax"])
+    [failure], _ = run_suite(suite, finished, "not_set_up")
+    assert failure.estimator == "not_set_up"
+    assert "ValueError: no luck" in failure.message
+
+
 BROKEN_HEAD = """
 from dataclasses import dataclass
 from dicecast import register_head
