@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage
 from skimage.segmentation import expand_labels, find_boundaries
 
 from dicecast.errors import DicecastError
 from dicecast.estimation.prediction import Prediction
+from dicecast.scores import aggregations
 from dicecast.scores.aggregations import MAP_AGGREGATIONS, MapContext, map_scores
 from dicecast.scores.regions import MaskRegions
 
@@ -163,6 +165,15 @@ def test_scores_are_the_negated_aggregations_of_every_measure(prediction_of):
         context = MapContext(MaskRegions(prediction.mask), thresholds[measure])
         uncertainty = MAP_AGGREGATIONS[name](prediction.maps[measure], context)
         np.testing.assert_array_equal(scores[column], -uncertainty)
+
+
+@pytest.mark.parametrize("pixels", [1, 2 * 32 * 32, 5 * 32 * 32])
+def test_the_size_of_a_block_does_not_matter(prediction_of, monkeypatch, pixels):
+    prediction = prediction_of(cases=11)
+    thresholds = {"predictive_entropy": 0.3, "variance": 5e-5}
+    whole = map_scores(prediction, thresholds)
+    monkeypatch.setattr(aggregations, "PIXELS_A_BLOCK", pixels)
+    pd.testing.assert_frame_equal(map_scores(prediction, thresholds), whole, check_exact=True)
 
 
 def test_certain_maps_score_plain_zero():

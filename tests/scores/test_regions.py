@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from skimage.segmentation import expand_labels, find_boundaries
 
 from dicecast.errors import DicecastError
-from dicecast.scores.regions import MaskRegions, boundary_region, foreground_volume
+from dicecast.scores.regions import MaskRegions, boundary_region, count_pixels, foreground_volume
 
 
 def reference(mask, width):
@@ -67,3 +67,11 @@ def test_volume_counts_every_class_but_the_background(masks_of):
     expected = [(mask != 0).sum() for mask in masks]
     np.testing.assert_array_equal(foreground_volume(masks), expected)
     np.testing.assert_array_equal(MaskRegions(masks).volume, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9))))
+def test_counts_the_pixels_of_each_case(region):
+    counts = count_pixels(region)
+    assert counts.dtype == np.int64
+    np.testing.assert_array_equal(counts, np.count_nonzero(region, axis=(1, 2)))

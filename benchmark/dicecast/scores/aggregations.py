@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from dicecast.errors import DicecastError, did_you_mean
 from dicecast.estimation.prediction import Prediction
-from dicecast.scores.regions import MaskRegions
+from dicecast.scores.regions import MaskRegions, count_pixels
 
 PATCH_SIZE = 10
 """Side of the box of ``patch_max``, in pixels (ValUES, Kahl et al. 2024)."""
+
+PIXELS_A_BLOCK = 2**15
+"""Pixels aggregated at once: 0.25 MiB a float64 array, so that a core's cache holds all of them."""
 
 FloatMaps: TypeAlias = NDArray[np.floating]
 PerCase: TypeAlias = NDArray[np.float64]
@@ -119,7 +122,7 @@ def above_threshold(uncertainty: FloatMaps, context: MapContext) -> PerCase:
         ValUES (Kahl et al. 2024), threshold level.
     """
     passing = uncertainty >= np.float64(context.threshold)
-    return _sum(uncertainty * passing) / np.maximum(_sum(passing), 1)
+    return _sum(uncertainty * passing) / np.maximum(count_pixels(passing), 1)
 
 
 def map_scores(prediction: Prediction, thresholds: Mapping[str, float]) -> pd.DataFrame:
@@ -138,15 +141,25 @@ def map_scores(prediction: Prediction, thresholds: Mapping[str, float]) -> pd.Da
     Raises:
         DicecastError: A measure of the prediction has no threshold.
     """
-    regions = MaskRegions(prediction.mask)
-    columns = {}
-    for measure, maps in prediction.maps.items():
-        context = MapContext(regions, _threshold_of(measure, thresholds))
-        uncertainty = maps.astype(np.float64)
-        for name, aggregate in MAP_AGGREGATIONS.items():
-            # From 0, because -0.0 would be written to tables as "-0.0".
-            columns[f"{measure}/{name}"] = 0.0 - aggregate(uncertainty, context)
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(prediction.mask)))
+    limits = {measure: _threshold_of(measure, thresholds) for measure in prediction.maps}
+    cases = len(prediction.mask)
+    scores = {f"{m}/{name}": np.empty(cases) for m in limits for name in MAP_AGGREGATIONS}
+    for rows in _blocks(prediction.mask):
+        regions = MaskRegions(prediction.mask[rows])
+        for measure, maps in prediction.maps.items():
+            context = MapContext(regions, limits[measure])
+            uncertainty = maps[rows].astype(np.float64)
+            for name, aggregate in MAP_AGGREGATIONS.items():
+                # From 0, because -0.0 would be written to tables as "-0.0".
+                scores[f"{measure}/{name}"][rows] = 0.0 - aggregate(uncertainty, context)
+    return pd.DataFrame(scores, index=pd.RangeIndex(cases))
+
+
+def _blocks(masks: NDArray[np.uint8]) -> Iterator[slice]:
+    """Cut the cases into blocks whose maps stay in a core's cache; scores do not depend on it."""
+    cases = max(PIXELS_A_BLOCK // max(_pixels(masks), 1), 1)
+    for start in range(0, len(masks), cases):
+        yield slice(start, start + cases)
 
 
 def _threshold_of(measure: str, thresholds: Mapping[str, float]) -> float:
@@ -171,14 +184,16 @@ def _sum(stack: NDArray[np.generic]) -> PerCase:
 
 
 def _mean_within(uncertainty: FloatMaps, region: NDArray[np.bool_]) -> PerCase:
-    count = np.count_nonzero(region, axis=(1, 2))
-    inside = _sum(uncertainty * region)
-    everywhere = _sum(uncertainty) / _pixels(uncertainty)
-    return np.where(count > 0, inside / np.maximum(count, 1), everywhere)
+    count = count_pixels(region)
+    means = _sum(uncertainty * region) / np.maximum(count, 1)
+    nothing = count == 0
+    means[nothing] = _sum(uncertainty[nothing]) / _pixels(uncertainty)
+    return means
 
 
 def _window_sums(stack: FloatMaps, length: int, axis: int) -> PerCase:
+    """Return the sum of every ``length`` neighbours along an axis, as differences of one sum."""
     ends = np.moveaxis(np.cumsum(stack, axis=axis, dtype=np.float64), axis, 0)
-    sums = ends[length - 1 :].copy()
+    sums = ends[length - 1 :].copy("K")
     sums[1:] -= ends[: len(ends) - length]
     return np.moveaxis(sums, 0, axis)

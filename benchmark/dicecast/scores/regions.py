@@ -40,8 +40,11 @@ def boundary_region(masks: NDArray[np.uint8], width: int = BOUNDARY_WIDTH) -> ND
         )
     thick = _beside_a_contour(masks)
     grown = thick.copy()
+    height, breadth = masks.shape[1:]
     for down, right in _disc_offsets((width - 2) // 2):
-        grown |= _shifted(thick, down, right)
+        if abs(down) < height and abs(right) < breadth:
+            moved = grown[:, _span(down, height), _span(right, breadth)]
+            moved |= thick[:, _span(-down, height), _span(-right, breadth)]
     return grown
 
 
@@ -61,22 +64,22 @@ def _disc_offsets(radius: int) -> list[tuple[int, int]]:
     return [(y, x) for y in reach for x in reach if 0 < y * y + x * x <= radius * radius]
 
 
-def _shifted(stack: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
-    height, width = stack.shape[1:]
-    moved = np.zeros_like(stack)
-    if abs(down) < height and abs(right) < width:
-        source = stack[:, _span(-down, height), _span(-right, width)]
-        moved[:, _span(down, height), _span(right, width)] = source
-    return moved
-
-
 def _span(shift: int, length: int) -> slice:
     return slice(max(shift, 0), length + min(shift, 0))
 
 
 def foreground_volume(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return how many pixels of each mask are not background (class > 0), ``(cases,)``."""
-    return np.asarray(np.count_nonzero(masks, axis=(1, 2)), dtype=np.int64)
+    return count_pixels(masks > 0)
+
+
+def count_pixels(region: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how many pixels of each case are True, ``(cases,)``.
+
+    Equals ``np.count_nonzero(region, axis=(1, 2))``, but counts eight pixels at a time.
+    """
+    bits = np.packbits(region.reshape(len(region), region.shape[1] * region.shape[2]), axis=1)
+    return np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
 
 
 class MaskRegions:
