@@ -79,7 +79,7 @@ def count_pixels(region: NDArray[np.bool_]) -> NDArray[np.int64]:
     Equals ``np.count_nonzero(region, axis=(1, 2))``, but counts eight pixels at a time.
     """
     bits = np.packbits(region.reshape(len(region), region.shape[1] * region.shape[2]), axis=1)
-    return np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(bits).sum(axis=1, dtype=np.int64))
 
 
 class MaskRegions:
