@@ -10,6 +10,7 @@ from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.estimation.measures import log
 from dicecast.networks.backend import Tensor
+from dicecast.networks.inference import Prepared
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import State, Step, cross_entropy_and_dice
 
@@ -60,10 +61,9 @@ class ConfidenceLoss:
 class _ConfidencePredictive(BackbonePredictive):
     own_map = "learned_confidence"
 
-    def maps(self, state: Any, prepared: Tensor) -> dict[str, Tensor]:
+    def maps(self, state: Any, prepared: Prepared) -> dict[str, Tensor]:
         """Return one minus the learned confidence."""
-        weights = [stack[0] for stack in state]
-        logit = self.backbone.outputs(weights, prepared)["confidence"]
+        logit = self.backbone.inference.outputs(prepared, None)["confidence"]
         return {"learned_confidence": 1.0 - ops.sigmoid(logit[..., 0])}
 
 

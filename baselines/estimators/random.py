@@ -10,6 +10,7 @@ from dicecast import register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.networks.backend import Tensor
+from dicecast.networks.inference import Prepared
 from dicecast.training.backbone import Backbone, TrainBackbone
 
 
@@ -29,9 +30,9 @@ class _RandomPredictive(BackbonePredictive):
         self.seed = seed
         self.graph_key = (self.graph_key, seed)
 
-    def maps(self, state: Any, prepared: Tensor) -> dict[str, Tensor]:
+    def maps(self, state: Any, prepared: Prepared) -> dict[str, Tensor]:
         """Return noise, uniform in [0, 1) and independent from pixel to pixel and case to case."""
-        pixels = ops.cast(ops.round(prepared * 255.0), "int32")
+        pixels = ops.cast(ops.round(prepared.images * 255.0), "int32")
         count = int(np.prod(pixels.shape[1:]))
         generator = np.random.default_rng(self.seed)
         weights = generator.integers(-(2**31), 2**31, count, dtype=np.int64).astype(np.int32) | 1

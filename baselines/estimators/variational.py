@@ -11,6 +11,8 @@ from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.networks.backend import BACKEND, Tensor
+from dicecast.networks.contract import ConvolutionSpec
+from dicecast.networks.layers import he_normal, upsampled_convolution
 from dicecast.networks.noise import Noise, active_noise
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import SegmentationLoss, State, Step
@@ -25,27 +27,27 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
     for posterior, prior and their Kullback-Leibler divergence, which is given by ``add_loss``.
     """
 
-    def __init__(
-        self, filters: int, kernel_size: int, use_bias: bool, name: str, posterior: "Posterior"
-    ) -> None:
-        super().__init__(name=name)
-        self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
-        self.posterior = posterior
+    draws_noise = True
+
+    def __init__(self, spec: ConvolutionSpec, posterior: "Posterior") -> None:
+        super().__init__(name=spec.name)
+        self.spec, self.posterior = spec, posterior
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Create mean and (before softplus) standard deviation of the kernel."""
-        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        size, filters = self.spec.kernel_size, self.spec.filters
+        shape = (size, size, input_shape[-1], filters)
         untransformed = log(expm1(self.posterior.initial_std))
         spread = keras.initializers.Constant(untransformed)
         # Float32 under mixed precision too: a posterior narrower than bfloat16 resolves is a point.
         self.mean = self.add_weight(
-            shape=shape, initializer="he_normal", name="mean", autocast=False
+            shape=shape, initializer=he_normal(self.spec), name="mean", autocast=False
         )
         self.spread = self.add_weight(
             shape=shape, initializer=spread, name="spread", autocast=False
         )
-        if self.use_bias:
-            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        if self.spec.use_bias:
+            self.bias = self.add_weight(shape=(filters,), initializer="zeros", name="bias")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Convolve with a kernel drawn from the posterior, or with its mean without noise."""
@@ -58,7 +60,7 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
         else:
             shift = std * keras.random.normal(mean.shape, seed=noise.key(self.name))
             outputs = self._perturbed(inputs, mean, shift, noise)
-        return outputs + ops.cast(self.bias, outputs.dtype) if self.use_bias else outputs
+        return outputs + ops.cast(self.bias, outputs.dtype) if self.spec.use_bias else outputs
 
     def divergence(self, mean: Tensor, std: Tensor) -> Tensor:
         """Return KL(posterior || prior) in nats, summed over the kernel."""
@@ -74,12 +76,15 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
             return self._convolve(inputs, mean + shift)
         batch, channels, kind = ops.shape(inputs)[0], inputs.shape[-1], inputs.dtype
         incoming = noise.signs(f"{self.name}_in", (batch, 1, 1, channels), kind)
-        outgoing = noise.signs(f"{self.name}_out", (batch, 1, 1, self.filters), kind)
+        outgoing = noise.signs(f"{self.name}_out", (batch, 1, 1, self.spec.filters), kind)
         perturbation = self._convolve(inputs * incoming, shift) * outgoing
         return self._convolve(inputs, mean) + perturbation
 
     def _convolve(self, inputs: Tensor, kernel: Tensor) -> Tensor:
-        return ops.conv(inputs, ops.cast(kernel, inputs.dtype), padding="same")
+        kernel = ops.cast(kernel, inputs.dtype)
+        if self.spec.upsample:
+            return upsampled_convolution(inputs, kernel)
+        return ops.conv(inputs, kernel, padding="same")
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,9 @@ class VariationalConvolution:
 
     posterior: Posterior
 
-    def layer(self, filters: int, kernel_size: int, use_bias: bool, name: str) -> Any:
-        """Return a ``VariationalConvolution2D``."""
-        return VariationalConvolution2D(filters, kernel_size, use_bias, name, self.posterior)
+    def layer(self, spec: ConvolutionSpec) -> Any:
+        """Return a ``VariationalConvolution2D``; see ``Convolution``."""
+        return VariationalConvolution2D(spec, self.posterior)
 
 
 @dataclass(frozen=True)

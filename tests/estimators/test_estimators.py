@@ -9,7 +9,7 @@ from keras import ops
 from dicecast.data.cases import FittingData, SegmentationData
 from dicecast.errors import DicecastError
 from dicecast.estimation.prediction import Prediction
-from dicecast.networks.noise import Noise
+from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.plugins import estimators
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -184,15 +184,15 @@ def test_the_draws_of_mc_dropout_are_the_network_under_shared_noise(
     predictives: Any, predicted: Any, images: np.ndarray
 ) -> None:
     predictive = predictives("mc_dropout")
-    inputs = images.astype(np.float32) / 255
-    draws = [
-        ops.convert_to_numpy(
-            predictive.draw(
-                predictive.state, inputs, Noise(np.int32(0), ops.convert_to_tensor(i), shared=True)
+    backbone, inputs = predictive.backbone, images.astype(np.float32) / 255
+    trainable = len(backbone.network.trainable_variables)
+    draws = []
+    for index in range(6):
+        with noise_in_network(Noise(np.int32(0), ops.convert_to_tensor(index), shared=True)):
+            outputs, _ = backbone.network.stateless_call(
+                backbone.weights[:trainable], backbone.weights[trainable:], inputs, training=False
             )
-        )
-        for i in range(6)
-    ]
+        draws.append(ops.convert_to_numpy(ops.softmax(outputs["logits"])))
     prediction = predicted("mc_dropout")
     np.testing.assert_allclose(prediction.mean_probabilities, np.mean(draws, axis=0), atol=1e-5)
     np.testing.assert_allclose(

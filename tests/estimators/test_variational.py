@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from dicecast.networks.backend import compiled
+from dicecast.networks.contract import ConvolutionSpec
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.plugins import estimators
 from dicecast.training.objective import SegmentationLoss, Step
@@ -21,7 +22,7 @@ DRAWS = 1500
 
 def make(method: str = "flipout", std: float = 0.2, use_bias: bool = False) -> Any:
     settings = MODULE.Posterior(method, prior_std=0.3, initial_std=std)
-    layer = MODULE.VariationalConvolution2D(3, 3, use_bias, "conv", settings)
+    layer = MODULE.VariationalConvolution2D(ConvolutionSpec(3, 3, use_bias, "conv"), settings)
     layer.build((None, 4, 4, 2))
     mean = np.random.default_rng(1).normal(0, 0.5, (3, 3, 2, 3))
     layer.mean.assign(mean)
@@ -176,17 +177,15 @@ def test_training_sees_the_sum_of_the_divergences_of_all_layers(trainer: Any) ->
         objective=MODULE.EvidenceLowerBound(1.0, 0.5),
         epochs=1,
     )
-    # 10 kernels of the blocks and the logits', each with mean and spread.
+    # 10 kernels of the blocks, of which 2 are cut in two, and the logits', each mean and spread.
     spreads = [weight for weight in backbone.weights if weight.ndim == 4]
-    assert len(spreads) == 2 * 11
+    assert len(spreads) == 2 * 13
     logged = backbone.log[0]["state"]["divergence"]
     assert logged * 24 * 16 * 16 > 0.5 * sum(kernel.size for kernel in spreads[::2])
 
 
 def test_the_posterior_stays_float32_where_the_network_computes_in_bfloat16() -> None:
-    layer = MODULE.VariationalConvolution2D(
-        3, 3, True, "conv", MODULE.Posterior("flipout", prior_std=0.3, initial_std=0.03)
-    )
+    layer = make(std=0.03, use_bias=True)
     layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
     outputs = run(layer, index=np.int32(0), shared=True)
     assert outputs.dtype == "bfloat16"

@@ -9,6 +9,7 @@ from keras import ops
 
 from dicecast.data.cases import FittingData
 from dicecast.networks.backend import Tensor
+from dicecast.networks.inference import Prepared
 from dicecast.networks.noise import Noise
 from dicecast.training.backbone import Backbone, TrainBackbone
 
@@ -103,12 +104,23 @@ class BackbonePredictive(Predictive):
         self.state = [ops.stack(weights) for weights in stacked]
         self.graph_key = (id(self.backbone.network), self.count, self.num_draws, noisy)
 
-    def outputs(self, state: Any, images: Tensor, noise: Noise) -> dict[str, Tensor]:
-        """Return all outputs of the draw's member."""
-        index = ops.mod(ops.cast(noise.index, "int32"), self.count)
-        weights = [ops.take(stack, index, axis=0) for stack in state]
-        return self.backbone.outputs(weights, images, noise if self.noisy else None)
+    def prepare(self, state: Any, images: Tensor) -> Prepared:
+        """Run what no noise reaches, which for a single network is the same in every draw."""
+        if self.count > 1:
+            return Prepared(images, [], {}, {})
+        return self.backbone.inference.prepare(_member(state, 0), images)
 
-    def draw(self, state: Any, prepared: Any, noise: Noise) -> Tensor:
+    def outputs(self, state: Any, prepared: Prepared, noise: Noise) -> dict[str, Tensor]:
+        """Return all outputs of the draw's member, float32, by name."""
+        if self.count > 1:
+            index = ops.mod(ops.cast(noise.index, "int32"), self.count)
+            prepared = self.backbone.inference.prepare(_member(state, index), prepared.images)
+        return self.backbone.inference.outputs(prepared, noise if self.noisy else None)
+
+    def draw(self, state: Any, prepared: Prepared, noise: Noise) -> Tensor:
         """Return the softmax of the logits."""
         return ops.softmax(self.outputs(state, prepared, noise)["logits"])
+
+
+def _member(state: list[Tensor], index: int | Tensor) -> list[Tensor]:
+    return [ops.take(stack, index, axis=0) for stack in state]

@@ -93,6 +93,25 @@ def batch_normalise(
     return outputs, mean, variance
 
 
+def random_bits(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
+    """Return independent integers, each of 0 .. 65535 with equal chance.
+
+    Args:
+        shape: The last axis must be known while tracing.
+        seed: ``(2,)``, of the type ``SEED_DTYPE``.
+    """
+    if BACKEND == "jax":
+        key = jax.random.wrap_key_data(jax.numpy.asarray(seed, "uint32"), impl="threefry2x32")
+        return jax.random.bits(key, shape, "uint16")
+    # Halves of 32-bit numbers: drawing takes the time, not the cutting.
+    *outer, last = shape
+    whole = tf.random.stateless_uniform(
+        (*outer, (last + 1) // 2), seed, minval=None, maxval=None, dtype=tf.int32
+    )
+    halves = tf.reshape(tf.bitcast(whole, tf.uint16), (*outer, (last + 1) // 2 * 2))
+    return halves[..., :last]
+
+
 def as_tensors(arrays: list[np.ndarray[Any, Any]]) -> list[Tensor]:
     """Put arrays on the device once, so that a loop does not send them with every call."""
     return [keras.ops.convert_to_tensor(array) for array in arrays]

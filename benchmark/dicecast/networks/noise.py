@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from dicecast.networks.backend import SEED_DTYPE, Tensor
+from dicecast.errors import PluginError
+from dicecast.networks.backend import SEED_DTYPE, Tensor, random_bits
 
 
 class _Key(keras.random.SeedGenerator):  # type: ignore[misc]
@@ -61,17 +62,30 @@ class Noise:
         """Return noise uniform in [0, 1), float32; ``shape[0]`` is the batch axis."""
         return keras.random.uniform(self.shape(*shape), dtype="float32", seed=self.key(name))
 
+    def kept(self, name: str, shape: tuple[int | Tensor, ...], rate: float, dtype: str) -> Tensor:
+        """Return a dropout mask: 0 with the chance ``rate``, else 1 / (1 - rate).
+
+        16 random bits decide each value: making random numbers is a large part of dropout's time.
+        """
+        dropped = round(rate * 2**16)
+        bits = random_bits(self.shape(*shape), self.key(name).next())
+        scale = 2**16 / (2**16 - dropped)
+        return ops.cast(bits >= dropped, dtype) * ops.cast(scale, dtype)
+
     def signs(self, name: str, shape: tuple[int | Tensor, ...], dtype: str) -> Tensor:
         """Return -1 or 1 with equal chance; ``shape[0]`` is the batch axis."""
         return ops.cast(ops.where(self.uniform(name, shape) < 0.5, -1.0, 1.0), dtype)
 
 
-_active: list[Noise | None] = [None]
+class _Forbidden:
+    """Stands for noise where a layer has promised to draw none."""
+
+
+_active: list[Noise | _Forbidden | None] = [None]
 
 
 @contextmanager
-def noise_in_network(noise: Noise | None) -> Iterator[None]:
-    """Let the layers called inside draw from ``noise``; None silences them."""
+def _on_top(noise: Noise | _Forbidden | None) -> Iterator[None]:
     _active.append(noise)
     try:
         yield
@@ -79,6 +93,30 @@ def noise_in_network(noise: Noise | None) -> Iterator[None]:
         _active.pop()
 
 
+@contextmanager
+def noise_in_network(noise: Noise | None) -> Iterator[None]:
+    """Let the layers called inside draw from ``noise``; None silences them."""
+    with _on_top(noise):
+        yield
+
+
+@contextmanager
+def noise_forbidden() -> Iterator[None]:
+    """Refuse noise to the layers called inside, which claim to draw none."""
+    with _on_top(_Forbidden()):
+        yield
+
+
 def active_noise() -> Noise | None:
-    """Return the noise that a layer should draw from now, or None for the mean network."""
-    return _active[-1]
+    """Return the noise that a layer should draw from now, or None for the mean network.
+
+    Raises:
+        PluginError: The layer has not said that it draws noise.
+    """
+    noise = _active[-1]
+    if isinstance(noise, _Forbidden):
+        raise PluginError(
+            "A layer asks for active_noise() but has not said that it draws noise, so that its "
+            "draws would all be equal. Give its class the attribute draws_noise = True."
+        )
+    return noise

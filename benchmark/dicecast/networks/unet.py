@@ -11,8 +11,8 @@ from keras import layers
 
 from dicecast.errors import SuiteError
 from dicecast.networks.backend import Tensor
-from dicecast.networks.contract import Convolution
-from dicecast.networks.layers import BatchNormalization, Dropout
+from dicecast.networks.contract import Convolution, ConvolutionSpec
+from dicecast.networks.layers import BatchNormalization, Dropout, UpsamplingConvolution2D, he_normal
 from dicecast.plugins import register_backbone
 
 Placement = Literal["bottleneck", "decoder", "bottleneck_and_decoder", "everywhere"]
@@ -22,15 +22,16 @@ Placement = Literal["bottleneck", "decoder", "bottleneck_and_decoder", "everywhe
 class PlainConvolution:
     """Ordinary convolutions with He-normal weights."""
 
-    def layer(self, filters: int, kernel_size: int, use_bias: bool, name: str) -> Any:
-        """Return ``keras.layers.Conv2D``."""
-        return layers.Conv2D(
-            filters,
-            kernel_size,
+    def layer(self, spec: ConvolutionSpec) -> Any:
+        """Return a ``keras.layers.Conv2D``; see ``Convolution``."""
+        kind = UpsamplingConvolution2D if spec.upsample else layers.Conv2D
+        return kind(
+            spec.filters,
+            spec.kernel_size,
             padding="same",
-            use_bias=use_bias,
-            kernel_initializer="he_normal",
-            name=name,
+            use_bias=spec.use_bias,
+            kernel_initializer=he_normal(spec),
+            name=spec.name,
         )
 
 
@@ -79,10 +80,9 @@ class UNet:
             tensor = layers.MaxPooling2D(name=f"pool_{level}")(tensor)
         tensor = self._block(tensor, self.depth, "bottleneck")
         for level in reversed(range(self.depth)):
-            tensor = layers.UpSampling2D(name=f"up_{level}")(tensor)
-            tensor = layers.Concatenate(name=f"join_{level}")([tensor, skips[level]])
-            tensor = self._block(tensor, level, f"decoder_{level}")
-        outputs = {"logits": self.convolution.layer(num_classes, 1, True, "logits")(tensor)}
+            tensor = self._block(tensor, level, f"decoder_{level}", skips[level])
+        logits = ConvolutionSpec(num_classes, 1, True, "logits")
+        outputs = {"logits": self.convolution.layer(logits)(tensor)}
         for name, channels in self.heads.items():
             outputs[name] = layers.Conv2D(channels, 1, name=name)(tensor)
         return keras.Model(inputs, outputs)
@@ -95,17 +95,33 @@ class UNet:
                 f"{step}; got {image_shape[0]}x{image_shape[1]}. Change the suite's image size."
             )
 
-    def _block(self, tensor: Tensor, level: int, name: str) -> Tensor:
-        filters = self.width * 2**level
+    def _block(self, tensor: Tensor, level: int, name: str, skip: Tensor = None) -> Tensor:
         for half in (1, 2):
-            convolution = self.convolution.layer(
-                filters, 3, self.normalisation == "none", f"{name}_conv_{half}"
+            spec = ConvolutionSpec(
+                self.width * 2**level, 3, self.normalisation == "none", f"{name}_conv_{half}"
             )
-            tensor = self._normalise(convolution(tensor), f"{name}_norm_{half}")
+            if half == 1 and skip is not None:
+                tensor = self._join(tensor, skip, spec)
+            else:
+                tensor = self.convolution.layer(spec)(tensor)
+            tensor = self._normalise(tensor, f"{name}_norm_{half}")
             tensor = layers.ReLU(name=f"{name}_relu_{half}")(tensor)
         if self.dropout_rate and self._drops(name):
             tensor = Dropout(self.dropout_rate, name=f"{name}_dropout")(tensor)
         return tensor
+
+    def _join(self, deep: Tensor, skip: Tensor, spec: ConvolutionSpec) -> Tensor:
+        """Convolve the upsampled deep tensor, concatenated with the skip: as a sum of two.
+
+        The same function as one convolution of both, whose kernel is cut in two: the upsampled part
+        needs fewer multiplications, and where noise reaches the deep part alone, the skip's part
+        is computed once for all draws.
+        """
+        share = deep.shape[-1] / (deep.shape[-1] + skip.shape[-1])
+        of_deep = spec._replace(name=f"{spec.name}_deep", upsample=True, share=share)
+        of_skip = spec._replace(name=f"{spec.name}_skip", use_bias=False, share=1.0 - share)
+        parts = [self.convolution.layer(of_deep)(deep), self.convolution.layer(of_skip)(skip)]
+        return layers.Add(name=spec.name)(parts)
 
     def _normalise(self, tensor: Tensor, name: str) -> Tensor:
         if self.normalisation == "batch":

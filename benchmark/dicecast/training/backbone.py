@@ -19,7 +19,8 @@ from dicecast.errors import PluginError, did_you_mean
 from dicecast.identity import code_version, describe, hash_of, package_versions
 from dicecast.networks.backend import BACKEND, Tensor, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
-from dicecast.networks.noise import Noise, noise_in_network
+from dicecast.networks.inference import InferenceNetwork
+from dicecast.networks.noise import Noise
 from dicecast.store import Artifact, Store
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import Objective, SegmentationLoss
@@ -30,7 +31,6 @@ from dicecast.training.trainer import (
     Task,
     Trained,
     Weights,
-    as_float32,
     train,
 )
 
@@ -51,22 +51,22 @@ class Backbone:
     log: list[dict[str, Any]]
     key: str
 
+    @cached_property
+    def inference(self) -> InferenceNetwork:
+        """The network as it predicts; BatchNormalization stands still."""
+        return InferenceNetwork(self.network)
+
     def outputs(
         self, weights: list[Tensor], images: Tensor, noise: Noise | None = None
     ) -> dict[str, Tensor]:
-        """Run the network with ``weights``: float32 outputs, BatchNormalization standing still.
+        """Run the network with ``weights`` and return its outputs by name, float32.
 
         Args:
             weights: As ``self.weights``, as tensors.
             images: ``(batch, height, width, channels)``, float32 in [0, 1].
             noise: What noisy layers draw from; None gives the mean network.
         """
-        trainable = len(self.network.trainable_variables)
-        with noise_in_network(noise):
-            outputs, _ = self.network.stateless_call(
-                weights[:trainable], weights[trainable:], images, training=False
-            )
-        return as_float32(outputs)
+        return self.inference.outputs(self.inference.prepare(weights, images), noise)
 
     @property
     def num_parameters(self) -> int:
