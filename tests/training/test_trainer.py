@@ -90,9 +90,9 @@ def test_another_seed_gives_other_weights_from_the_same_start(
 def test_the_loss_goes_down_and_the_discs_are_found(
     task: Task, examples: tuple[Examples, Examples]
 ) -> None:
-    longer = Schedule(epochs=12, batch_size=8, learning_rate=0.01, patience=0)
+    longer = Schedule(epochs=16, batch_size=8, learning_rate=0.01, patience=0)
     log = train(task, initial_weights(build, 0), examples, longer, seed=0).log
-    assert [entry.epoch for entry in log] == list(range(1, 13))
+    assert [entry.epoch for entry in log] == list(range(1, 17))
     assert log[-1].loss < 0.5 * log[0].loss
     assert max(entry.score for entry in log) > 0.8
 
@@ -241,22 +241,69 @@ def test_symmetries_of_a_rectangle_never_transpose() -> None:
     assert {i.tobytes() for i in images} == {np.ascontiguousarray(e).tobytes() for e in expected}
 
 
+def numbered(width: int) -> Examples:
+    """Examples that tell by every pixel which they are."""
+    number = np.arange(20, dtype=np.uint8)
+    return Examples(
+        np.broadcast_to(number[:, None, None, None], (20, 16, width, 3)),
+        np.broadcast_to(number[:, None, None], (20, 16, width)),
+    )
+
+
 @pytest.mark.parametrize("width", [16, 24])
 def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(
     task: Task, width: int
 ) -> None:
-    cases = Examples(np.zeros((20, 16, width, 3), np.uint8), np.zeros((20, 16, width), np.uint8))
+    cases = numbered(width)
     loop = module._Loop(task, cases, Schedule(epochs=3, batch_size=8))
-    order, turns, _, first = loop.plan(seed=3, epoch=2)
+    (chunk,) = loop._chunks(seed=3, epoch=2)
+    order = chunk.targets[..., 0, 0]
     assert order.shape == (2, 8)
     assert len(set(order.ravel())) == 16
-    assert turns[:, :2].any()
-    assert turns[:, 2].any() == (width == 16)
-    assert first == 4
+    np.testing.assert_array_equal(chunk.inputs[..., 0, 0, 0], order)
+    assert chunk.turns[:, :2].any()
+    assert chunk.turns[:, 2].any() == (width == 16)
+    assert chunk.first == 4
     still = module._Loop(task, cases, Schedule(epochs=3, batch_size=8, augment=False))
-    assert not still.plan(seed=3, epoch=2)[1].any()
-    assert (loop.plan(seed=3, epoch=1)[0] != order).any()
-    assert (loop.plan(seed=4, epoch=2)[0] != order).any()
+    assert not next(still._chunks(seed=3, epoch=2)).turns.any()
+    for seed, epoch in ((3, 1), (4, 2)):
+        assert (next(loop._chunks(seed, epoch)).targets[..., 0, 0] != order).any()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_examples_that_enter_piece_by_piece_train_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, examples: tuple[Examples, Examples], steps: int
+) -> None:
+    # 24 examples make 6 steps of 4: pieces of 1, 2 and 3 steps, and with 5 the last is short.
+    schedule = Schedule(epochs=2, batch_size=4, patience=0)
+    whole = train(
+        Task(build(), SegmentationLoss(), _dice_score),
+        initial_weights(build, 0),
+        examples,
+        schedule,
+        seed=0,
+    )
+    monkeypatch.setattr(module, "CHUNK_BYTES", (steps if steps < 3 else 5) * 4 * 16 * 16 * 3)
+    task = Task(build(), SegmentationLoss(), _dice_score)
+    parts = train(task, initial_weights(build, 0), examples, schedule, seed=0)
+    assert parts.log == whole.log
+    for one, other in zip(whole.weights, parts.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_reading_ahead_keeps_the_order_and_raises_where_the_reader_did() -> None:
+    def broken() -> Any:
+        yield 1
+        yield 2
+        raise OSError("the disk is gone")
+
+    seen = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        for item in module.ahead(broken()):
+            seen.append(item)
+    assert seen == [1, 2]
+    assert list(module.ahead(iter(range(5)))) == list(range(5))
+    assert list(module.ahead(iter(()))) == []
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:

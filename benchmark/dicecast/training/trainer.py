@@ -1,10 +1,12 @@
-"""The only training loop: a whole epoch in one compiled graph, for any network and objective."""
+"""The only training loop: many steps in one compiled graph, for any network and objective."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any, NamedTuple, TypeVar, cast
 
 import keras
 import numpy as np
@@ -14,10 +16,15 @@ from numpy.typing import NDArray
 from dicecast.errors import DicecastError
 from dicecast.networks.backend import Tensor, as_tensors, compiled, value_and_gradient
 from dicecast.networks.noise import Noise, noise_in_network
+from dicecast.stacks import Stack
 from dicecast.training.adam import AdamState, adam_step, cosine_decay, flatten, unflatten
 from dicecast.training.objective import Objective, State, Step
 
+T = TypeVar("T")
 Weights = list[NDArray[Any]]
+
+CHUNK_BYTES = 2**26
+"""Training examples enter the graph in pieces of about this size, the next one read meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Examples:
-    """Arrays to train or validate on: ``inputs`` ``(n, height, width, channels)`` and ``targets``.
+    """Stacks to train or validate on: ``inputs`` ``(n, height, width, channels)`` and ``targets``.
 
     Inputs are uint8 (divided by 255 on the way into the network) or float32; targets are one a
     pixel ``(n, height, width)`` or one an example ``(n,)``.
     """
 
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
+    inputs: Stack[Any]
+    targets: Stack[Any]
 
 
 @dataclass(frozen=True)
@@ -118,11 +125,10 @@ def train(
     """
     examples, validation = data
     loop = _Loop(task, examples, schedule)
-    carry, resident = loop.start(weights), as_tensors([examples.inputs, examples.targets])
+    carry = loop.start(weights)
     best, best_score, log = weights, -np.inf, list[Progress]()
     for epoch in range(schedule.epochs):
-        plan = loop.plan(seed, epoch)
-        carry, loss = loop.epoch(carry, *resident, plan)
+        carry, loss = loop.epoch(carry, seed, epoch)
         current = loop.weights(carry)
         score = float(np.mean(evaluate(task, current, validation)))
         state = {key: float(value) for key, value in carry.state.items()}
@@ -152,6 +158,16 @@ def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> N
         for rows, count in padded_batches(len(data.inputs), batch)
     ]
     return np.concatenate(scores)
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, each made in a thread of its own while the one before it is in use."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield cast(T, item)
 
 
 def padded_batches(count: int, batch: int) -> Iterator[tuple[NDArray[np.intp], int]]:
@@ -185,21 +201,47 @@ class Carry(NamedTuple):
     state: State
 
 
+class _Chunk(NamedTuple):
+    """Some steps of an epoch, as they enter the graph; every chunk has the same shapes.
+
+    Attributes:
+        inputs: ``(steps, batch, ...)``, in the order of training.
+        targets: Likewise.
+        turns: ``(steps, 3, batch)``, the symmetries of each example.
+        real: How many of the steps there are; the others fill up the shape.
+        first: The number of the first of them in the whole training.
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    turns: NDArray[np.bool_]
+    real: np.int32
+    first: np.int32
+
+
 class _Loop:
-    """One epoch as a graph, kept with the task so that every seed and member reuses the trace."""
+    """Epochs as calls of a graph, kept with the task: every seed and member reuses the trace."""
 
     def __init__(self, task: Task, examples: Examples, schedule: Schedule) -> None:
-        self.task, self.schedule = task, schedule
-        self.count = len(examples.inputs)
-        self.batch = min(schedule.batch_size, self.count)
-        self.steps = self.count // self.batch
-        self.square = examples.inputs.shape[1] == examples.inputs.shape[2]
-        total = self.steps * schedule.epochs
-        key = (schedule, self.count, examples.inputs.shape, task.objective)
-        if key not in task._graphs:
-            task._graphs[key] = compiled(self._graph(total), task.accelerate)
-        self.epoch = task._graphs[key]
+        self.task, self.examples, self.schedule = task, examples, schedule
+        count, *shape = examples.inputs.shape
+        self.batch = min(schedule.batch_size, count)
+        self.steps = count // self.batch
+        self.square = shape[0] == shape[1]
+        step_bytes = self.batch * prod(shape) * examples.inputs.dtype.itemsize
+        self.chunk = min(self.steps, max(CHUNK_BYTES // step_bytes, 1))
         self.shapes = [tuple(v.shape) for v in task.network.trainable_variables]
+        key = (schedule, examples.inputs.shape, task.objective)
+        if key not in task._graphs:
+            task._graphs[key] = compiled(self._graph(), task.accelerate)
+        self.graph = task._graphs[key]
+
+    def epoch(self, carry: Carry, seed: int, epoch: int) -> tuple[Carry, float]:
+        """Return the carry after one more epoch, and the epoch's mean loss."""
+        summed: Tensor = np.float32(0.0)
+        for chunk in ahead(self._chunks(seed, epoch)):
+            carry, summed = self.graph(carry, summed, tuple(chunk), np.int32(seed))
+        return carry, float(summed) / self.steps
 
     def start(self, weights: Weights) -> Carry:
         """Return the carry before the first step."""
@@ -217,39 +259,44 @@ class _Loop:
         tensors = unflatten(carry.adam.weights, self.shapes) + list(carry.non_trainable)
         return [np.asarray(ops.convert_to_numpy(tensor)) for tensor in tensors]
 
-    def plan(self, seed: int, epoch: int) -> tuple[Any, Any, Any, Any]:
-        """Return the epoch's order, symmetries, seed and first step, drawn on the host."""
+    def _chunks(self, seed: int, epoch: int) -> Iterator[_Chunk]:
+        """Yield the epoch in an order, and with symmetries, that are drawn on the host."""
+        count = len(self.examples.inputs)
         generator = np.random.default_rng([seed, epoch])
-        order = generator.permutation(self.count)[: self.steps * self.batch]
+        order = generator.permutation(count)[: self.steps * self.batch]
         turns = generator.integers(0, 2, (self.steps, 3, self.batch)).astype(bool)
         turns &= self.schedule.augment
         turns[:, 2] &= self.square
-        return (
-            order.reshape(self.steps, self.batch).astype(np.int32),
-            turns,
-            np.int32(seed),
-            np.int32(epoch * self.steps),
-        )
+        order = order.reshape(self.steps, self.batch)
+        for start in range(0, self.steps, self.chunk):
+            steps = np.arange(start, start + self.chunk)
+            real = int(np.count_nonzero(steps < self.steps))
+            steps = np.minimum(steps, self.steps - 1)
+            yield _Chunk(
+                self._rows(self.examples.inputs, order[steps]),
+                self._rows(self.examples.targets, order[steps]),
+                turns[steps],
+                np.int32(real),
+                np.int32(epoch * self.steps + start),
+            )
 
-    def _graph(self, total: int) -> Callable[..., Any]:
-        steps, count = self.steps, self.count
+    def _rows(self, stack: Stack[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+        taken: NDArray[Any] = stack[rows.ravel()]
+        return taken.reshape(*rows.shape, *stack.shape[1:])
 
-        def run(
-            carry: Carry,
-            inputs: Tensor,
-            targets: Tensor,
-            plan: tuple[Tensor, Tensor, Tensor, Tensor],
-        ) -> Any:
-            order, turns, seed, first = plan
+    def _graph(self) -> Callable[..., Any]:
+        total, count = self.steps * self.schedule.epochs, len(self.examples.inputs)
+
+        def run(carry: Carry, summed: Tensor, chunk: Any, seed: Tensor) -> tuple[Carry, Tensor]:
+            inputs, targets, turns, real, first = chunk
 
             def body(index: Tensor, state: Any) -> Any:
                 carry, summed = state
-                rows, turn = order[index], turns[index]
-                batch_inputs = symmetries(ops.take(inputs, rows, axis=0), turn)
-                batch_targets = ops.take(targets, rows, axis=0)
+                turn, number = turns[index], first + index
+                batch_inputs = symmetries(inputs[index], turn)
+                batch_targets = targets[index]
                 if len(batch_targets.shape) > 1:
                     batch_targets = symmetries(batch_targets[..., None], turn)[..., 0]
-                number = first + index
                 step = Step(
                     ops.cast(number, "float32") / total,
                     count,
@@ -259,8 +306,8 @@ class _Loop:
                 carry, loss = self._step(carry, batch_inputs, batch_targets, step, number)
                 return carry, summed + loss
 
-            carry, summed = ops.fori_loop(0, steps, body, (carry, ops.zeros(())))
-            return carry, summed / steps
+            ended: tuple[Carry, Tensor] = ops.fori_loop(0, real, body, (carry, summed))
+            return ended
 
         return run
 
