@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "benchmark" / "dicecast"
 LAYERS = [
     {"version", "errors"},
     {"mount", "registry"},
-    {"plugins", "identity", "metrics"},
+    {"plugins", "identity", "metrics", "stacks"},
+    {"scratch"},
     {"store", "suite", "records", "listing", "figures"},
     {"data"},
     {"networks"},

@@ -16,6 +16,7 @@ from dicecast.errors import DicecastError
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.networks.backend import Tensor
 from dicecast.networks.layers import BatchNormalization
+from dicecast.stacks import LazyStack
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import State, Step
 from dicecast.training.trainer import Examples as Arrays
@@ -54,7 +55,7 @@ class Fitted:
 
     def predict(self, evidence: Evidence) -> NDArray[np.float64]:
         """Return the predicted quality of each case, ``(cases,)``, in [0, 1]."""
-        inputs = stacked(evidence, self.head.inputs)
+        inputs = InputStack(evidence, self.head.inputs)
         arrays = Arrays(inputs, np.zeros(len(inputs), np.float32))
         return evaluate(self.task, self.weights, arrays).astype(np.float64)
 
@@ -95,31 +96,55 @@ class TwoStage:
 
     def fit(self, examples: Examples, seed: int) -> Fitted:
         """Train the network; a fifth of the patients chooses the best epoch."""
-        inputs = stacked(examples.evidence, self.inputs)
-        if min(inputs.shape[1:3]) < SMALLEST_SIDE:
+        inputs = InputStack(examples.evidence, self.inputs)
+        height, width, channels = inputs.row_shape
+        if min(height, width) < SMALLEST_SIDE:
             raise DicecastError(
                 f"two_stage halves the sides of images four times, so it needs at least "
-                f"{SMALLEST_SIDE} pixels; got {inputs.shape[1]} x {inputs.shape[2]}."
+                f"{SMALLEST_SIDE} pixels; got {height} x {width}."
             )
         quality = examples.quality.astype(np.float32)
         held = _held_back(list(examples.groups), seed)
-        task, reading = _tasks(inputs.shape[1:], self.width)
+        shape = (height, width, channels)
+        task, reading = _tasks(shape, self.width)
         trained = train(
             task,
-            initial_weights(lambda: _network(inputs.shape[1:], self.width), seed),
-            (Arrays(inputs[~held], quality[~held]), Arrays(inputs[held], quality[held])),
+            initial_weights(lambda: _network(shape, self.width), seed),
+            (
+                Arrays(inputs.select(~held), quality[~held]),
+                Arrays(inputs.select(held), quality[held]),
+            ),
             Schedule(self.epochs, 32, self.learning_rate, patience=0),
             seed,
         )
         return Fitted(self, reading, trained.weights)
 
 
+class InputStack(LazyStack[np.float32]):
+    """What the network is shown of cases, computed for those that are asked for; see ``stacked``.
+
+    Args:
+        evidence: Of the cases.
+        shown: The parts that are not withheld, joined by ``+``.
+    """
+
+    def __init__(self, evidence: Evidence, shown: str) -> None:
+        cases, height, width, channels = evidence.images.shape
+        shape = (cases, height, width, channels + evidence.num_classes + 1)
+        super().__init__(shape, np.dtype(np.float32))
+        self.evidence, self.shown = evidence, shown
+
+    def read(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the inputs of some cases."""
+        return stacked(self.evidence.take(rows), self.shown)
+
+
 def stacked(evidence: Evidence, inputs: str) -> NDArray[np.float32]:
     """Return ``(cases, height, width, channels)``: image, one-hot mask, map; withheld ones zero."""
     shown = inputs.split("+")
-    image = evidence.images.astype(np.float32) / 255.0
-    one_hot = np.eye(evidence.num_classes, dtype=np.float32)[evidence.masks]
-    parts = {"image": image, "mask": one_hot, "map": evidence.uncertainty[..., None]}
+    image = np.asarray(evidence.images, np.float32) / 255.0
+    one_hot = np.eye(evidence.num_classes, dtype=np.float32)[np.asarray(evidence.masks)]
+    parts = {"image": image, "mask": one_hot, "map": np.asarray(evidence.uncertainty)[..., None]}
     return np.concatenate(
         [part if name in shown else np.zeros_like(part) for name, part in parts.items()], axis=-1
     )

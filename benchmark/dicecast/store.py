@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -22,15 +22,24 @@ from numpy.typing import NDArray
 
 from dicecast.errors import DicecastError
 from dicecast.identity import describe, hash_of
+from dicecast.stacks import ArrayFile, Stack, write_npy
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a stage produced: named arrays, named tables, and JSON values."""
+    """What a stage produced.
+
+    Attributes:
+        arrays: By name; small, and held in memory.
+        tables: By name.
+        info: JSON values.
+        stacks: By name, arrays of one row a case; what is read back leaves the rows in their file.
+    """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    stacks: dict[str, Stack[Any]] = field(default_factory=dict)
 
 
 class Store:
@@ -106,10 +115,10 @@ class Store:
     def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
         half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
         try:
-            checksums = {}
-            for name, content in _encoded(artifact, identity):
-                (half / name).write_bytes(content)
-                checksums[name] = hashlib.sha256(content).hexdigest()
+            checksums = {
+                name: _write_file(half / name, content)
+                for name, content in _contents(artifact, identity)
+            }
             (half / "manifest.json").write_text(json.dumps(checksums, indent=1, sort_keys=True))
             half.rename(place)
         except BaseException as error:
@@ -136,27 +145,57 @@ def _read_or_remove(place: Path) -> Artifact | None:
         return None
 
 
-def _encoded(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes]]:
+def _contents(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes | Stack[Any]]]:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **artifact.arrays)
     yield "arrays.npz", buffer.getvalue()
+    for name, stack in artifact.stacks.items():
+        yield f"{name}.npy", stack
     for name, table in artifact.tables.items():
         yield f"{name}.parquet", table.to_parquet(index=False)
     content = {"identity": describe(identity), "info": artifact.info}
     yield "info.json", json.dumps(content, indent=1, sort_keys=True).encode()
 
 
+class _HashingFile:
+    """Keeps the hash of what is written to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, content: bytes) -> None:
+        self.digest.update(content)
+        self.file.write(content)
+
+
+def _write_file(path: Path, content: bytes | Stack[Any]) -> str:
+    """Write a file and return its SHA-256."""
+    with path.open("wb") as opened:
+        file = _HashingFile(opened)
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            write_npy(file, content)
+    return file.digest.hexdigest()
+
+
 def _read(place: Path) -> Artifact:
-    checksums = json.loads((place / "manifest.json").read_text())
-    content = {name: (place / name).read_bytes() for name in checksums}
-    for name, data in content.items():
-        if hashlib.sha256(data).hexdigest() != checksums[name]:
-            raise ValueError(f"{place / name} does not match its checksum")
-    with np.load(io.BytesIO(content["arrays.npz"]), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    tables = {
-        name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(data))
-        for name, data in content.items()
-        if name.endswith(".parquet")
-    }
-    return Artifact(arrays, tables, json.loads(content["info.json"])["info"])
+    arrays: dict[str, NDArray[Any]] = {}
+    tables: dict[str, pd.DataFrame] = {}
+    info: dict[str, Any] = {}
+    stacks: dict[str, Stack[Any]] = {}
+    for name, checksum in json.loads((place / "manifest.json").read_text()).items():
+        with (place / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
+                raise ValueError(f"{place / name} does not match its checksum")
+            file.seek(0)
+            if name == "arrays.npz":
+                with np.load(file, allow_pickle=False) as archive:
+                    arrays = dict(archive)
+            elif name == "info.json":
+                info = json.load(file)
+            elif name.endswith(".npy"):
+                stacks[name.removesuffix(".npy")] = ArrayFile.of(file)
+            else:
+                tables[name.removesuffix(".parquet")] = pd.read_parquet(file)
+    return Artifact(arrays, tables, info["info"], stacks)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dicecast.data.outlines import Outline, rated
+from dicecast.data.outlines import Outline, Rater, rated
 from dicecast.data.rendering import (
     Discs,
-    Strokes,
     Waves,
     blur,
     cover,
@@ -19,6 +18,7 @@ from dicecast.data.rendering import (
     skin,
     to_distance,
 )
+from dicecast.data.strokes import Strokes
 
 SIZE = (40, 56)
 
@@ -142,8 +142,7 @@ def test_enlarged_outlines_stay_inside():
 
 def test_raters_stray_in_proportion_to_the_width():
     level = np.broadcast_to(plane((96, 96))[0] + 0 * plane((96, 96))[1], (40, 96, 96))
-    narrow, wide = (
-        rated(level, np.full_like(level, width), [rng(1), rng(2)]) for width in (0.2, 0.8)
-    )
+    raters = [Rater.draw(rng(seed), 40) for seed in (1, 2)]
+    narrow, wide = (rated(level, np.full_like(level, width), raters) for width in (0.2, 0.8))
     shifts = [masks.mean(axis=2) - 0.5 for masks in (narrow, wide)]
     assert shifts[1].std() / shifts[0].std() == pytest.approx(4, rel=0.15)

@@ -14,6 +14,7 @@ from dicecast.data.problems import raise_problems
 from dicecast.data.reading import CaseFiles, PixelForm, Pixels, read_pixels
 from dicecast.data.splits import ROLES, check_groups
 from dicecast.errors import DatasetError, SuiteError, did_you_mean
+from dicecast.stacks import select
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,10 @@ def check_leaks(
 
 def _cases(table: pd.DataFrame, pixels: Pixels, rows: pd.Series[bool]) -> Cases:
     places = np.flatnonzero(rows.to_numpy())
-    start, stop = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+    stretch = slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
     return Cases(
-        table.iloc[start:stop].drop(columns="role").reset_index(drop=True),
-        pixels.images[start:stop],
-        pixels.masks[start:stop],
-        None if pixels.raters is None else pixels.raters[start:stop],
+        table.iloc[stretch].drop(columns="role").reset_index(drop=True),
+        select(pixels.images, stretch),
+        select(pixels.masks, stretch),
+        None if pixels.raters is None else select(pixels.raters, stretch),
     )

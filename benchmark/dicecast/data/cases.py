@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.errors import DatasetError
+from dicecast.stacks import Stack, chunks
 
 IN_DISTRIBUTION = "in_distribution"
 """The domain of the cases that resemble the training cases."""
@@ -20,6 +21,8 @@ IN_DISTRIBUTION = "in_distribution"
 @dataclass(frozen=True)
 class Cases:
     """Images with their masks, one row a case.
+
+    The pixels are stacks: arrays, or files where they are many. Index the rows that are wanted.
 
     Attributes:
         table: One row a case, in the order of the arrays, with at least the text columns ``stem``
@@ -30,19 +33,19 @@ class Cases:
     """
 
     table: pd.DataFrame
-    images: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
-    raters: NDArray[np.uint8] | None = None
+    images: Stack[np.uint8]
+    masks: Stack[np.uint8]
+    raters: Stack[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         missing = {"stem", "group", "domain"} - set(self.table.columns)
         if missing:
             raise DatasetError(f"The table of cases lacks the columns {sorted(missing)}.")
-        shapes = (len(self.table), *self.masks.shape[1:])
-        if self.images.ndim != 4 or self.images.shape[:3] != shapes or self.masks.shape != shapes:
+        images, shapes = self.images.shape, (len(self.table), *self.masks.shape[1:])
+        if len(images) != 4 or images[:3] != shapes or self.masks.shape != shapes:
             raise DatasetError(
                 "Images must be (cases, height, width, channels) and masks (cases, height, width) "
-                f"for {len(self.table)} cases; got {self.images.shape} and {self.masks.shape}."
+                f"for {len(self.table)} cases; got {images} and {self.masks.shape}."
             )
         if self.images.dtype != np.uint8 or self.masks.dtype != np.uint8:
             raise DatasetError(
@@ -53,12 +56,17 @@ class Cases:
         return len(self.table)
 
     @property
+    def last_class(self) -> int:
+        """The highest class index in the masks; 0 where there is no case."""
+        return max((int(self.masks[rows].max()) for rows in chunks(self.masks)), default=0)
+
+    @property
     def stems(self) -> list[str]:
         """The names of the cases, in order."""
         return [str(stem) for stem in self.table["stem"]]
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Cases:
-        """Return the cases at ``rows`` (indices or a boolean mask), in that order."""
+        """Return the cases at ``rows`` (indices or a boolean mask), in that order, in memory."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Cases(
             self.table.iloc[rows].reset_index(drop=True),
@@ -69,10 +77,11 @@ class Cases:
 
     def update_hash(self, digest: hashlib._Hash) -> None:
         """Feed every array and the identifying columns to ``digest``."""
-        for array in (self.images, self.masks, self.raters):
-            if array is not None:
-                digest.update(repr(array.shape).encode())
-                digest.update(np.ascontiguousarray(array).data)
+        for stack in (self.images, self.masks, self.raters):
+            if stack is not None:
+                digest.update(repr(stack.shape).encode())
+                for rows in chunks(stack):
+                    digest.update(np.ascontiguousarray(stack[rows]).data)
         digest.update(self.table[["stem", "group", "domain"]].to_csv(index=False).encode())
 
 
@@ -140,10 +149,10 @@ class SegmentationData:
                     f"Dataset '{self.name}': the role '{role}' has no cases. Give it a larger "
                     "share of the split, or more data."
                 )
-            if int(cases.masks.max()) >= len(self.classes):
+            if cases.last_class >= len(self.classes):
                 raise DatasetError(
                     f"Dataset '{self.name}', role '{role}': a mask has class "
-                    f"{int(cases.masks.max())}, but only {len(self.classes)} classes "
+                    f"{cases.last_class}, but only {len(self.classes)} classes "
                     f"({', '.join(self.classes)}) are declared."
                 )
             if cases.images.shape[1:] != self.train.images.shape[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,24 +100,42 @@ def _room(radius: Array) -> Array:
     return room[:, None]
 
 
-def rated(distance: Array, width: Array, rngs: list[np.random.Generator]) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Rater:
+    """How far a rater strays from each contour, in border widths.
+
+    Attributes:
+        bias: ``(cases,)``, standard deviation 0.16.
+        wobble: Of variance 1; counts with 0.2.
+    """
+
+    bias: Array
+    wobble: Waves
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, cases: int) -> Rater:
+        """Return a rater; a generator for each, so that adding a rater moves no other."""
+        bias = 0.16 * rng.standard_normal((cases,)).astype(np.float32)
+        return cls(bias, Waves.draw(rng, cases, 10, (0.6, 1.6)))
+
+
+def rated(distance: Array, width: Array, raters: Sequence[Rater]) -> NDArray[np.uint8]:
     """Return the masks of raters who stray from a contour the more, the wider the border is.
 
-    A rater's contour lies off by a bias (standard deviation 0.16 border widths, one a case) and a
-    smooth wobble along it (0.2), together never more than 0.7.
+    A rater's contour lies off by a bias and a smooth wobble along it, together never more than 0.7
+    border widths.
 
     Args:
         distance: ``(cases, height, width)``, signed distance from the latent contour.
         width: ``(cases, height, width)``, the local width of the border, in the same unit.
-        rngs: One generator a rater, so that adding a rater moves no other.
+        raters: For these cases.
 
     Returns:
         ``(cases, raters, height, width)``, 1 inside.
     """
     cases, *size = distance.shape
-    masks = np.empty((cases, len(rngs), *size), np.uint8)
-    for rater, rng in enumerate(rngs):
-        bias = each(0.16 * rng.standard_normal((cases,)).astype(np.float32))
-        wobble = 0.2 * Waves.draw(rng, cases, 10, (0.6, 1.6)).at((size[0], size[1]))
-        masks[:, rater] = distance + width * np.clip(bias + wobble, -0.7, 0.7) > 0
+    masks = np.empty((cases, len(raters), *size), np.uint8)
+    for number, rater in enumerate(raters):
+        wobble = 0.2 * rater.wobble.at((size[0], size[1]))
+        masks[:, number] = distance + width * np.clip(each(rater.bias) + wobble, -0.7, 0.7) > 0
     return masks

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 
 from dicecast.data.images import read_image, read_mask, resize_image, resize_mask
 from dicecast.data.problems import raise_problems
+from dicecast.data.threads import in_threads
 from dicecast.errors import DatasetError
-
-# Pillow decodes outside Python's lock; each thread may hold a photograph of 100 MB.
-_THREADS = min(8, os.cpu_count() or 1)
+from dicecast.scratch import NewStack, new_stack
 
 
 @dataclass(frozen=True)
@@ -60,27 +58,30 @@ class Pixels:
         fingerprints: SHA-256 of each image as decoded, before it is resized.
     """
 
-    images: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
-    raters: NDArray[np.uint8] | None
+    images: NewStack[np.uint8]
+    masks: NewStack[np.uint8]
+    raters: NewStack[np.uint8] | None
     fingerprints: list[str]
+
+    @classmethod
+    def empty(cls, cases: int, num_raters: int, form: PixelForm) -> Pixels:
+        """Return room for so many cases, to be filled: in memory where it fits, else in files."""
+        shapes = [(cases, *form.size, form.channels), (cases, *form.size)]
+        shapes += [(cases, num_raters, *form.size)] * (num_raters > 0)
+        total = sum(math.prod(shape) for shape in shapes)
+        images, masks, *raters = (new_stack(shape, np.uint8, total) for shape in shapes)
+        return cls(images, masks, raters[0] if raters else None, [""] * cases)
 
 
 def read_pixels(files: Sequence[CaseFiles], form: PixelForm) -> Pixels:
     """Read every case, several at a time.
 
-    Each case is written straight into its row, so the arrays may as well lie on disk.
+    Each case is written straight into its row, so no more than those in hand need be in memory.
 
     Raises:
         DatasetError: Files that cannot be used; the first few by name, and how many there are.
     """
-    num_raters = len(files[0].raters)
-    pixels = Pixels(
-        np.empty((len(files), *form.size, form.channels), np.uint8),
-        np.empty((len(files), *form.size), np.uint8),
-        np.empty((len(files), num_raters, *form.size), np.uint8) if num_raters else None,
-        [""] * len(files),
-    )
+    pixels = Pixels.empty(len(files), len(files[0].raters), form)
 
     def read(row: int) -> str | None:
         try:
@@ -89,10 +90,8 @@ def read_pixels(files: Sequence[CaseFiles], form: PixelForm) -> Pixels:
             return str(error)
         return None
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        problems = [problem for problem in pool.map(read, range(len(files))) if problem]
     raise_problems(
-        problems,
+        filter(None, in_threads(read, range(len(files)))),
         "Every image and mask must be usable; files that are not:",
         "Or leave these cases out with the setting exclude, such as exclude = 'stem in [\"...\"]'.",
     )
@@ -105,8 +104,9 @@ def _read_case(files: CaseFiles, form: PixelForm, pixels: Pixels, row: int) -> N
     pixels.images[row] = resize_image(image, form.size)
     pixels.masks[row] = _read_truth(files.mask, image.shape, form, files.image)
     if pixels.raters is not None:
-        for column, path in enumerate(files.raters):
-            pixels.raters[row, column] = _read_truth(path, image.shape, form, files.image)
+        pixels.raters[row] = [
+            _read_truth(path, image.shape, form, files.image) for path in files.raters
+        ]
 
 
 def _read_truth(

@@ -7,13 +7,14 @@ free of hidden randomness: an array drawn beforehand decides every pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
+T = TypeVar("T")
 
 SKIN = np.array(
     [
@@ -30,6 +31,10 @@ SKIN = np.array(
 
 ABSORPTION = np.array([[0.55, 0.95, 1.25], [1.15, 1.0, 0.75], [0.12, 0.75, 0.65]], np.float32)
 """What brown (shallow) melanin, blue-grey (deep) melanin and blood take from each channel."""
+
+
+_ALONE = 2**18
+_LEAST_ROWS = 8
 
 
 def uniform(rng: np.random.Generator, low: float, high: float, *shape: int) -> Array:
@@ -59,6 +64,28 @@ def each(values: NDArray[Any]) -> NDArray[Any]:
     return values[:, None, None]
 
 
+def part(whole: T, cases: slice) -> T:
+    """Return what describes some of the cases.
+
+    Args:
+        whole: An array with one row a case, a list, dict or dataclass of such, a thing with a
+            method ``part`` of its own, or what is one for all cases.
+        cases: Which of them.
+    """
+    kept: Any = whole
+    if hasattr(whole, "part"):
+        kept = whole.part(cases)
+    elif isinstance(whole, np.ndarray):
+        kept = whole[cases]
+    elif isinstance(whole, list):
+        kept = [part(value, cases) for value in whole]
+    elif isinstance(whole, dict):
+        kept = {name: part(value, cases) for name, value in whole.items()}
+    elif is_dataclass(whole) and not isinstance(whole, type):
+        kept = replace(whole, **part(vars(whole), cases))
+    return cast(T, kept)
+
+
 def sigmoid(values: Array) -> Array:
     """Return the logistic function, in a form that cannot overflow."""
     curve: Array = np.float32(0.5) * (np.tanh(values * np.float32(0.5)) + np.float32(1))
@@ -66,14 +93,23 @@ def sigmoid(values: Array) -> Array:
 
 
 def _product(left: Array, right: Array) -> Array:
-    """Return the matrix products of two stacks, a few rows at a time.
+    """Return the matrix products of two stacks, a tile at a time.
 
-    OpenBLAS shares a product of more than 2**18 multiplications out over threads. For matrices
+    OpenBLAS shares a product of more than ``_ALONE`` multiplications out over threads. For matrices
     this small that was measured ten times slower, and sums could depend on the number of threads.
     """
-    rows = max(1, 2**18 // (right.shape[-2] * right.shape[-1]))
-    pieces = range(0, left.shape[-2], rows)
-    return np.concatenate([np.matmul(left[..., i : i + rows, :], right) for i in pieces], axis=-2)
+    stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    (rows, inner), columns = left.shape[-2:], right.shape[-1]
+    height, width = max(1, _ALONE // (inner * columns)), columns
+    if height < _LEAST_ROWS:
+        # A row alone would be a product with a vector, which reads the whole right side for it.
+        height, width = _LEAST_ROWS, max(1, _ALONE // (inner * _LEAST_ROWS))
+    product = np.empty((*stack, rows, columns), np.float32)
+    for i in range(0, rows, height):
+        for j in range(0, columns, width):
+            down, across = slice(i, i + height), slice(j, j + width)
+            np.matmul(left[..., down, :], right[..., across], out=product[..., down, across])
+    return product
 
 
 @dataclass(frozen=True)
@@ -156,90 +192,6 @@ def _smoother(length: int, sigma: Array) -> Array:
     weights = np.exp(-np.minimum(apart**2, 80) / 2).astype(np.float32)
     matrices: Array = weights / weights.sum(axis=2, keepdims=True)
     return matrices
-
-
-@dataclass(frozen=True)
-class Strokes:
-    """Thin curved strokes, each on one image.
-
-    Attributes:
-        owner: ``(strokes,)``, the index of the image.
-        start: ``(strokes, 2)``, row and column where it begins, in half short sides.
-        angle: ``(strokes,)``, radians.
-        length: ``(strokes,)`` in half short sides.
-        bend: ``(strokes,)``, how far the middle is pushed aside, as a share of the length.
-        thickness: ``(strokes,)`` in half short sides.
-    """
-
-    owner: NDArray[np.intp]
-    start: Array
-    angle: Array
-    length: Array
-    bend: Array
-    thickness: Array
-
-    @classmethod
-    def hairs(cls, rng: np.random.Generator, cases: int, most: int) -> Strokes:
-        """Return ``most`` hairs a case, of which those of one case lie roughly alike."""
-        number = cases * most
-        combed = np.repeat(uniform(rng, 0, 2 * np.pi, cases), most)
-        angle = combed + 0.45 * rng.standard_normal(number).astype(np.float32)
-        length = uniform(rng, 0.7, 2.2, number)
-        direction = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        return cls(
-            owner=np.repeat(np.arange(cases), most),
-            start=uniform(rng, -1, 1, number, 2) - direction * length[:, None] / 2,
-            angle=angle,
-            length=length,
-            bend=0.12 * rng.standard_normal(number).astype(np.float32),
-            thickness=uniform(rng, 0.018, 0.042, number),
-        )
-
-    def only(self, shown: NDArray[np.bool_]) -> Strokes:
-        """Return the strokes where ``shown``, ``(strokes,)``, is true."""
-        return Strokes(**{name: part[shown] for name, part in vars(self).items()})
-
-    def coverage(self, cases: int, size: tuple[int, int]) -> Array:
-        """Return which share of each pixel is covered, ``(cases, height, width)`` in 0 to 1."""
-        half = min(size) / 2
-        total = np.zeros(cases * size[0] * size[1])
-        if len(self.owner) == 0:
-            return total.reshape(cases, *size).astype(np.float32)
-        # A stroke wider than a pixel is several beside each other.
-        copies = max(1, int(np.ceil(float(self.thickness.max()) * half)))
-        points = int(np.ceil(2 * float(self.length.max()) * half))
-        weight = self.length * self.thickness * half * half / (points * copies)
-        for copy in range(copies):
-            aside = self.thickness * np.float32((copy + 0.5) / copies - 0.5)
-            total += self._splat(points, aside, weight, (cases, *size))
-        return np.minimum(total, 1).reshape(cases, *size).astype(np.float32)
-
-    def _points(self, points: int, aside: Array) -> tuple[Array, Array]:
-        """Return the rows and columns, ``(strokes, points)``, along each stroke."""
-        along = np.linspace(0, 1, points, dtype=np.float32)
-        forward = self.length[:, None] * along
-        sideways = (self.length * self.bend)[:, None] * (4 * along * (1 - along)) + aside[:, None]
-        sine, cosine = np.sin(self.angle)[:, None], np.cos(self.angle)[:, None]
-        rows = self.start[:, :1] + sine * forward + cosine * sideways
-        return rows, self.start[:, 1:] + cosine * forward - sine * sideways
-
-    def _splat(
-        self, points: int, aside: Array, weight: Array, shape: tuple[int, int, int]
-    ) -> NDArray[np.float64]:
-        """Return the points shared out over their four nearest pixels, flat."""
-        cases, height, width = shape
-        rows, columns = self._points(points, aside)
-        row = rows * (min(height, width) / 2) + (height - 1) / 2
-        column = columns * (min(height, width) / 2) + (width - 1) / 2
-        top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
-        total = np.zeros(cases * height * width)
-        for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            y, x = top + down, left + across
-            share = (1 - np.abs(row - y)) * (1 - np.abs(column - x)) * weight[:, None]
-            inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-            place = (self.owner[:, None] * height + y) * width + x
-            total += np.bincount(place[inside], share[inside], minlength=len(total))
-        return total
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,12 +14,18 @@ from dicecast.data.cases import SegmentationData
 from dicecast.errors import DicecastError
 from dicecast.harness.outcome import created, message_of
 from dicecast.harness.predicting import PredictedRole, examples
-from dicecast.heads.contract import QualityHead
+from dicecast.heads.contract import Evidence, QualityHead
 from dicecast.identity import code_version, package_versions
 from dicecast.plugins import heads
 from dicecast.records import ScoreInfo
+from dicecast.stacks import nbytes
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part
+
+BATCH_BYTES = 2**25
+LEAST_BATCH = 64
+"""Heads predict whole multiples of so many cases, about ``BATCH_BYTES`` of pixels: a head whose
+network runs in batches of 64 then cuts the cases where it would cut them alone."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +114,23 @@ def _fitted(
         known = examples(predicted.quality, data.quality, data.for_fitting())
         fitted = head.fit(known, predicted.seed)
         columns = [
-            _checked(head, fitted.predict(test.evidence), len(test.facts))
+            _checked(head, fitted.predict(batch), len(batch))
             for test in predicted.tests
+            for batch in _batches(test.evidence)
         ]
         seconds = time.perf_counter() - started
         return Artifact({"quality": np.concatenate(columns)}, info={"seconds": seconds})
 
     return store.get("head", identity, make)
+
+
+def _batches(evidence: Evidence) -> Iterator[Evidence]:
+    """Yield the evidence a batch at a time, in memory."""
+    pixels = (evidence.images, evidence.masks, evidence.uncertainty)
+    case_bytes = sum(nbytes(stack.shape[1:], stack.dtype) for stack in pixels)
+    step = LEAST_BATCH * max(1, BATCH_BYTES // (LEAST_BATCH * case_bytes))
+    for start in range(0, len(evidence), step):
+        yield evidence.take(slice(start, start + step))
 
 
 def _checked(head: QualityHead, predicted: Any, cases: int) -> NDArray[np.float64]:

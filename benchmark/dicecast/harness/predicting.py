@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from dicecast.scores.agreement import AGREEMENT_SCORES, NEEDS_DRAWS, PROBABILITY
 from dicecast.scores.mask_shape import mask_shape
 from dicecast.scores.score_cases import score_batch
 from dicecast.scores.threshold import ThresholdCalibration
+from dicecast.scratch import NewStack, new_stack
+from dicecast.stacks import select
 from dicecast.store import Artifact
 
 SCORE, SHAPE = "score:", "shape:"
@@ -52,7 +55,7 @@ def predict_roles(
     """Predict the quality role and every test set.
 
     Returns:
-        Arrays ``mask`` (uint8) and ``uncertainty`` (float32), one a case, in the order of the table
+        Stacks ``mask`` (uint8) and ``uncertainty`` (float32), one a case, in the order of the table
         ``cases``; thresholds and undefined scores in ``info``.
 
     Raises:
@@ -70,24 +73,22 @@ def predict_roles(
     calibration = ThresholdCalibration()
     for prediction in predictions(data.validation):
         calibration.update(prediction)
-    thresholds = calibration.thresholds()
-    batches = [
-        _batch(role, cases, prediction, start, predictive, thresholds, data.classes)
-        for role, cases in roles
-        for start, prediction in _numbered(predictions(cases))
-    ]
+    scoring = _Scoring(predictive, calibration.thresholds(), data.classes)
+    pixels = _Pixels.of(sum(len(cases) for _, cases in roles), data.image_shape[:2])
+    tables = []
+    for role, cases in roles:
+        for rows, prediction in _numbered(predictions(cases)):
+            tables.append(scoring.table(role, cases, rows, prediction))
+            pixels.append(prediction.mask, _own_map(prediction, predictive))
     return Artifact(
-        {
-            "mask": np.concatenate([batch.mask for batch in batches]),
-            "uncertainty": np.concatenate([batch.uncertainty for batch in batches]),
-        },
-        {"cases": pd.concat([batch.table for batch in batches], ignore_index=True)},
-        {
-            "thresholds": thresholds,
+        tables={"cases": pd.concat(tables, ignore_index=True)},
+        info={
+            "thresholds": scoring.thresholds,
             "undefined": undefined_scores(predictive),
             "draws": predictive.num_draws,
             "parameters": predictive.num_parameters,
         },
+        stacks={"mask": pixels.mask, "uncertainty": pixels.uncertainty},
     )
 
 
@@ -108,14 +109,15 @@ def undefined_scores(predictive: Predictive) -> dict[str, str]:
 def predicted_role(artifact: Artifact, role: str, cases: Cases, num_classes: int) -> PredictedRole:
     """Return the part of a prediction artifact that is about one role."""
     table = artifact.tables["cases"]
-    rows = np.flatnonzero(table["role"] == role)
+    first = int(np.argmax(table["role"] == role))
+    rows = slice(first, first + len(cases))
     table = table.iloc[rows].reset_index(drop=True)
     if list(table["stem"]) != cases.stems:
         raise AssertionError(f"the stored predictions of {role} are not those of its cases")
     evidence = Evidence(
         cases.images,
-        artifact.arrays["mask"][rows],
-        artifact.arrays["uncertainty"][rows],
+        select(artifact.stacks["mask"], rows),
+        select(artifact.stacks["uncertainty"], rows),
         _with_prefix(table, SCORE),
         _with_prefix(table, SHAPE),
         num_classes,
@@ -135,36 +137,47 @@ def examples(role: PredictedRole, truth: Cases, data: FittingData) -> Examples:
     )
 
 
+@dataclass
+class _Pixels:
+    """Masks and maps of all cases, filled from the first on: in memory where they fit."""
+
+    mask: NewStack[np.uint8]
+    uncertainty: NewStack[np.float32]
+    filled: int = 0
+
+    @classmethod
+    def of(cls, cases: int, size: tuple[int, ...]) -> _Pixels:
+        shape = (cases, *size)
+        total = 5 * math.prod(shape)
+        return cls(new_stack(shape, np.uint8, total), new_stack(shape, np.float32, total))
+
+    def append(self, mask: NDArray[np.uint8], uncertainty: NDArray[np.float32]) -> None:
+        rows = slice(self.filled, self.filled + len(mask))
+        self.mask[rows], self.uncertainty[rows] = mask, uncertainty
+        self.filled = rows.stop
+
+
 @dataclass(frozen=True)
-class _Batch:
-    table: pd.DataFrame
-    mask: NDArray[np.uint8]
-    uncertainty: NDArray[np.float32]
+class _Scoring:
+    """What decides the numbers of a prediction."""
 
+    predictive: Predictive
+    thresholds: dict[str, float]
+    classes: tuple[str, ...]
 
-def _batch(  # noqa: PLR0913  one call, and a class of these would be read nowhere else
-    role: str,
-    cases: Cases,
-    prediction: Prediction,
-    start: int,
-    predictive: Predictive,
-    thresholds: dict[str, float],
-    classes: tuple[str, ...],
-) -> _Batch:
-    rows = slice(start, start + len(prediction.mask))
-    scores = score_batch(prediction, thresholds)
-    if not predictive.measures_from_draws:
-        scores = scores.drop(columns=list(PROBABILITY_SCORES))
-    shape = mask_shape(prediction.mask, len(classes))
-    table = pd.concat(
-        [
-            _facts(role, cases, rows, prediction.mask, classes),
-            scores.add_prefix(SCORE),
-            shape.add_prefix(SHAPE),
-        ],
-        axis=1,
-    )
-    return _Batch(table, prediction.mask, _own_map(prediction, predictive))
+    def table(self, role: str, cases: Cases, rows: slice, prediction: Prediction) -> pd.DataFrame:
+        """Return facts, scores and shape features of the cases at ``rows``."""
+        scores = score_batch(prediction, self.thresholds)
+        if not self.predictive.measures_from_draws:
+            scores = scores.drop(columns=list(PROBABILITY_SCORES))
+        return pd.concat(
+            [
+                _facts(role, cases, rows, prediction.mask, self.classes),
+                scores.add_prefix(SCORE),
+                mask_shape(prediction.mask, len(self.classes)).add_prefix(SHAPE),
+            ],
+            axis=1,
+        )
 
 
 def _own_map(prediction: Prediction, predictive: Predictive) -> NDArray[np.float32]:
@@ -196,11 +209,13 @@ def _facts(
     return facts
 
 
-def _numbered(predictions: Iterator[Prediction]) -> Iterator[tuple[int, Prediction]]:
+def _numbered(predictions: Iterator[Prediction]) -> Iterator[tuple[slice, Prediction]]:
+    """Yield each batch with its rows among the cases of its role."""
     start = 0
     for prediction in predictions:
-        yield start, prediction
-        start += len(prediction.mask)
+        rows = slice(start, start + len(prediction.mask))
+        yield rows, prediction
+        start = rows.stop
 
 
 def _with_prefix(table: pd.DataFrame, prefix: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,12 @@ class SuiteRun:
             "backend": BACKEND,
             "accelerator": has_accelerator(),
             "code": code_version(
-                "networks", "training", "estimation", "scores", "metrics/quality.py"
+                "networks",
+                "training",
+                "estimation",
+                "scores",
+                "metrics/quality.py",
+                "harness/predicting.py",
             ),
             "packages": package_versions(),
         }
@@ -126,7 +132,7 @@ class SuiteRun:
                     "predict": time.perf_counter() - started,
                 },
             }
-            return Artifact(made.arrays, made.tables, made.info | info)
+            return replace(made, info=made.info | info)
 
         return self.store.get("prediction", identity, make)
 

@@ -11,11 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.data.cases import Cases
+from dicecast.stacks import Stack
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What is known of segmented cases without their truth; one row a case in every field.
+
+    What a fitted head predicts from is in memory: ordinary arrays of a limited number of cases.
+    What a head is fitted on may be too large for that: index its stacks, or ``take`` a batch.
 
     Attributes:
         images: ``(cases, height, width, channels)``, uint8.
@@ -29,9 +33,9 @@ class Evidence:
         num_classes: How many classes, background included.
     """
 
-    images: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
-    uncertainty: NDArray[np.float32]
+    images: Stack[np.uint8]
+    masks: Stack[np.uint8]
+    uncertainty: Stack[np.float32]
     scores: pd.DataFrame
     mask_shape: pd.DataFrame
     num_classes: int
@@ -39,8 +43,8 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: NDArray[np.intp]) -> Evidence:
-        """Return the evidence of the cases at ``rows``."""
+    def take(self, rows: slice | NDArray[np.intp]) -> Evidence:
+        """Return the evidence of the cases at ``rows``, read into memory."""
         return Evidence(
             self.images[rows],
             self.masks[rows],
@@ -65,7 +69,7 @@ class Examples:
 
     evidence: Evidence
     quality: NDArray[np.float64]
-    truth: NDArray[np.uint8]
+    truth: Stack[np.uint8]
     groups: Sequence[str]
     reference: Cases
 
