@@ -15,6 +15,7 @@ from dicecast.estimation.measures import MEASURES, Moments, entropy, log
 from dicecast.estimation.prediction import Agreement, Prediction
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
+from dicecast.stacks import Stack
 from dicecast.training.trainer import padded_batches, to_network
 
 
@@ -37,7 +38,7 @@ class Sampler:
         self._graphs: dict[Hashable, Any] = {}
 
     def predict(
-        self, predictive: Predictive, images: NDArray[np.uint8], seed: int
+        self, predictive: Predictive, images: Stack[np.uint8], seed: int
     ) -> Iterator[Prediction]:
         """Yield the predictions of all images, in order, one a batch.
 
