@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ from rich.console import Console
 
 from dicecast.cli.quiet import quiet_start
 from dicecast.errors import SuiteError, did_you_mean
-from dicecast.plugins import add_plugin_file, estimators
+from dicecast.harness.work import Work
+from dicecast.plugins import estimators
 from dicecast.suite import Suite, load_suite
 
 if TYPE_CHECKING:
@@ -55,12 +57,12 @@ def run(  # noqa: PLR0913  one parameter an option
 
       dicecast run quickstart --plugin my_estimator.py
     """
-    chosen = load_suite(suite, change or ())
-    added = [name for path in plugin or () for name in add_plugin_file(path).get("estimators", [])]
-    chosen = _chosen(chosen, names, seeds, added)
+    loaded = load_suite(suite, change or ())
+    work = Work(loaded, store, results, data_root, tuple(plugin or ()), debug)
+    chosen = _chosen(loaded, names, seeds, work.load_plugins())
     console = Console()
     console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
-    failures = _run(chosen, store, results, data_root, console, debug)
+    failures = _run(replace(work, suite=chosen), console)
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
@@ -96,18 +98,25 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise SuiteError(f"--seeds takes numbers with commas between; got '{text}'.") from None
 
 
-def _run(
-    suite: Suite,
-    store: Path,
-    results: Path,
-    data_root: Path | None,
-    console: Console,
-    debug: bool,
-) -> list[Failure]:
+def _run(work: Work, console: Console) -> list[Failure]:
+    from dicecast.harness.matrix import Matrix  # noqa: PLC0415  imports pandas
+
+    matrix = Matrix(work)
+    if matrix.stored:
+        console.print(f"{len(matrix.stored)} of {len(work.run_keys())} records are in the store.")
+    if not matrix.missing:
+        return []
     with console.status("Loading TensorFlow and the data ..."), quiet_start():
         from dicecast.cli.progress import reporter_for  # noqa: PLC0415
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
         from dicecast.store import Store  # noqa: PLC0415
 
-        prepared = SuiteRun(suite, Store(store), results, data_root, reporter_for(console), debug)
-    return prepared.run()
+        prepared = SuiteRun(
+            work.suite,
+            Store(work.store),
+            work.results,
+            work.data_root,
+            reporter_for(console),
+            work.debug,
+        )
+    return matrix.run(prepared.finished)

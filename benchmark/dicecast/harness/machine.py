@@ -8,15 +8,34 @@ import resource
 import sys
 from pathlib import Path
 
+NO_ACCELERATOR = "none"
+
 
 def machine() -> dict[str, str | int]:
     """Return the processor, its cores, the system and the Python version."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+        "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def accelerator_present() -> bool:
+    """Whether this machine offers a GPU or TPU, told by its device files: no import, no start.
+
+    Only a framework can tell whether it can use what is there.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(
+        any(Path("/dev").glob(pattern)) for pattern in ("nvidia[0-9]*", "kfd", "accel[0-9]*", "dxg")
+    )
 
 
 def peak_memory_mb() -> float:

@@ -1,15 +1,29 @@
-"""What becomes of a plug-in that cannot be created or that raises."""
+"""What comes of a run: a record, and what failed in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dicecast.errors import DicecastError
 from dicecast.registry import BrokenPluginError
 from dicecast.suite import Part
 
+if TYPE_CHECKING:
+    from dicecast.records import Record  # pandas takes its time
+
 T = TypeVar("T")
+
+
+class RunKey(NamedTuple):
+    """One run of a suite: an estimator, by its label, under a seed."""
+
+    estimator: str
+    seed: int
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.estimator} seed {self.seed}"
 
 
 class Failure(NamedTuple):
@@ -24,6 +38,30 @@ class Failure(NamedTuple):
         """Return it as a sentence."""
         head = f", head {self.head}" if self.head else ""
         return f"{self.estimator} seed {self.seed}{head}: {self.message}"
+
+
+class Finished(NamedTuple):
+    """What came of one run.
+
+    Attributes:
+        record: To be written; without a table where the estimator failed.
+        failures: What did not finish, to be told to the person; empty where all went well.
+    """
+
+    record: Record
+    failures: list[Failure]
+
+    @property
+    def key(self) -> RunKey:
+        """Which run it was."""
+        return RunKey(self.record.sidecar.estimator, self.record.sidecar.seed)
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        cases = self.record.cases
+        if cases is None:
+            return f"{self.key}: failed: {self.record.sidecar.error}"
+        return f"{self.key}: mean test Dice {cases['dice'].mean():.3f}"
 
 
 def created(create: Callable[[str, dict[str, Any]], T], part: Part) -> T | str:

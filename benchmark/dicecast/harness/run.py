@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from dicecast.data.cases import SegmentationData
 from dicecast.errors import DicecastError
-from dicecast.estimation.contract import Estimator
+from dicecast.estimation.contract import Estimator, Predictive
 from dicecast.estimation.sampling import Sampler
-from dicecast.harness.head_stage import ChosenHead, Predicted, head_column
-from dicecast.harness.machine import machine, peak_memory_mb
-from dicecast.harness.outcome import Failure, created, message_of
-from dicecast.harness.predicting import PredictedRole, predict_roles, predicted_role
+from dicecast.harness.head_stage import ChosenHead, Column, Predicted, head_column
+from dicecast.harness.outcome import Failure, Finished, RunKey, created, message_of
+from dicecast.harness.predicting import predict_roles, predicted_role
+from dicecast.harness.record_stage import failed_record, finished_record
 from dicecast.harness.reporting import Reporter
-from dicecast.identity import code_version, describe, hash_of, package_versions
+from dicecast.identity import code_version, hash_of, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.plugins import backbones, datasets, estimators
-from dicecast.records import Record, ScoreInfo, Sidecar, write_record
+from dicecast.records import write_record
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part, Suite
 from dicecast.training.backbone import BackboneTrainer
-from dicecast.training.trainer import Progress, Schedule
-
-DICE_ESTIMATES = ("pairwise_dice", "expected_dice")
-"""Aggregations that estimate the Dice itself, so that their error is defined without a fit."""
+from dicecast.training.schedule import Schedule
+from dicecast.training.trainer import Progress
 
 
 class SuiteRun:
@@ -59,10 +55,10 @@ class SuiteRun:
         self.suite, self.store, self.results = suite, store, results
         self.reporter = reporter or Reporter()
         self.debug = debug
-        self.failures: list[Failure] = []
         self.estimators: list[tuple[Part, Estimator | str]] = [
             (part, created(estimators.create, part)) for part in suite.estimators
         ]
+        self._by_title = {part.title: estimator for part, estimator in self.estimators}
         self.heads = [ChosenHead.of(part) for part in suite.heads]
         self.architecture: BackboneArchitecture = backbones.create(
             suite.backbone.name, suite.backbone.settings
@@ -88,17 +84,39 @@ class SuiteRun:
 
     def run(self) -> list[Failure]:
         """Run everything, write a record after each (estimator, seed), and return what failed."""
-        self.reporter.begin(len(self.suite.seeds) * len(self.estimators))
+        failures = []
+        for finished in self.finished(self.run_keys()):
+            write_record(self.results, finished.record)
+            failures += finished.failures
+        return failures
+
+    def run_keys(self) -> list[RunKey]:
+        """Return every run of the suite, in the order in which they are computed."""
+        return [RunKey(title, seed) for seed in self.suite.seeds for title in self._by_title]
+
+    def finished(self, keys: Sequence[RunKey]) -> Iterator[Finished]:
+        """Yield what comes of each of ``keys``; a failure is a record too, unless ``debug``."""
+        self.reporter.begin(len(keys))
         try:
-            for seed in self.suite.seeds:
-                for part, estimator in self.estimators:
-                    self._run_one(part, estimator, seed)
+            for key in keys:
+                yield self._finished(key)
         finally:
             self.reporter.end()
-        return self.failures
 
-    def predict(self, estimator: Estimator, seed: int) -> Artifact:
+    def estimator(self, key: RunKey) -> Estimator:
+        """Return the estimator of a run.
+
+        Raises:
+            DicecastError: Its file is broken.
+        """
+        estimator = self._by_title[key.estimator]
+        if isinstance(estimator, str):
+            raise DicecastError(estimator)
+        return estimator
+
+    def predict(self, key: RunKey) -> Artifact:
         """Return what the estimator says of the quality role and all test sets; see the store."""
+        estimator, seed = self.estimator(key), key.seed
         identity = {
             "estimator": estimator,
             "seed": seed,
@@ -120,8 +138,7 @@ class SuiteRun:
         }
 
         def make() -> Artifact:
-            self.trainer.used.clear()
-            predictive = estimator.fit(self.data.for_fitting(), self.trainer, seed)
+            predictive = self.fit(estimator, seed)
             started = time.perf_counter()
             made = predict_roles(self.data, predictive, self.sampler, seed, self.reporter)
             info = {
@@ -136,62 +153,13 @@ class SuiteRun:
 
         return self.store.get("prediction", identity, make)
 
-    def _run_one(self, part: Part, estimator: Estimator | str, seed: int) -> None:
-        self.reporter.run(part.title, seed)
-        started = time.perf_counter()
-        try:
-            if isinstance(estimator, str):
-                raise DicecastError(estimator)
-            record = self._record(part, estimator, seed)
-        except Exception as error:
-            if self.debug:
-                raise
-            failure = Failure(part.title, seed, "", message_of(error))
-            self.failures.append(failure)
-            failed = {"status": "failed", "error": failure.message}
-            record = Record(self._sidecar(part, seed).model_copy(update=failed), None)
-            self.reporter.done(f"{part.title} seed {seed}: failed: {failure.message}")
-        else:
-            took = time.perf_counter() - started
-            assert record.cases is not None
-            self.reporter.done(
-                f"{part.title} seed {seed}: mean test Dice {record.cases['dice'].mean():.3f}, "
-                f"{took:.0f} s"
-            )
-        write_record(self.results, record)
+    def fit(self, estimator: Estimator, seed: int) -> Predictive:
+        """Return the estimator's predictive distribution, its backbones trained or found."""
+        self.trainer.used.clear()
+        return estimator.fit(self.data.for_fitting(), self.trainer, seed)
 
-    def _record(self, part: Part, estimator: Estimator, seed: int) -> Record:
-        artifact = self.predict(estimator, seed)
-        predicted = self._predicted(artifact, seed)
-        scores = _aggregation_scores(artifact, predicted.tests[0])
-        columns: dict[str, Any] = {}
-        seconds = artifact.info["seconds"] | {"heads": 0.0}
-        for chosen in self.heads:
-            self.reporter.stage(f"head {chosen.score}")
-            column = head_column(chosen, predicted, self.data, self.store, self.debug)
-            scores[chosen.score] = column.info
-            seconds["heads"] += column.seconds
-            if column.quality is not None:
-                columns[chosen.score] = column.quality
-            if column.info.failed:
-                self.failures.append(
-                    Failure(part.title, seed, chosen.score, str(column.info.undefined))
-                )
-        tables = [pd.concat([t.facts, t.evidence.scores], axis=1) for t in predicted.tests]
-        sidecar = self._sidecar(part, seed).model_copy(
-            update={
-                "parts": self._parts(estimator),
-                "scores": scores,
-                "hashes": self._hashes() | {"weights": artifact.info["weights"]},
-                "draws": artifact.info["draws"],
-                "parameters": artifact.info["parameters"],
-                "seconds": {name: round(value, 3) for name, value in seconds.items()},
-                "peak_memory_mb": peak_memory_mb(),
-            }
-        )
-        return Record(sidecar, pd.concat(tables, ignore_index=True).assign(**columns))
-
-    def _predicted(self, artifact: Artifact, seed: int) -> Predicted:
+    def by_role(self, artifact: Artifact, seed: int) -> Predicted:
+        """Return the roles of a prediction, with what a head may see of each."""
         roles = {
             role: predicted_role(artifact, role, cases, self.data.num_classes)
             for role, cases in self.data.roles()
@@ -199,56 +167,28 @@ class SuiteRun:
         }
         return Predicted(artifact.info["key"], seed, roles.pop("quality"), list(roles.values()))
 
-    def _sidecar(self, part: Part, seed: int) -> Sidecar:
-        return Sidecar(
-            suite=self.suite.name,
-            estimator=part.title,
-            seed=seed,
-            status="ok",
-            failure_threshold=self.suite.failure_threshold,
-            bootstrap=self.suite.bootstrap.model_dump(),
-            suite_settings=self.suite.model_dump(mode="json"),
-            hashes=self._hashes(),
-            determinism=determinism(),
-            packages=package_versions(),
-            machine=machine() | {"keras_backend": BACKEND},
-        )
+    def column(self, chosen: ChosenHead, predicted: Predicted) -> Column:
+        """Return what comes of one head."""
+        self.reporter.stage(f"head {chosen.score}")
+        return head_column(chosen, predicted, self.data, self.store, self.debug)
 
-    def _hashes(self) -> dict[str, Any]:
-        return {"data": self.data.content_hash, "split": self.data.split_hash}
-
-    def _parts(self, estimator: Estimator) -> dict[str, Any]:
-        described = {
-            "dataset": self.dataset,
-            "backbone": self.architecture,
-            "training": self.schedule,
-            "estimator": estimator,
-            "heads": {c.score: c.head for c in self.heads if c.head is not None},
-        }
-        return {name: describe(value) for name, value in described.items()}
+    def _finished(self, key: RunKey) -> Finished:
+        self.reporter.run(*key)
+        started = time.perf_counter()
+        try:
+            artifact = self.predict(key)
+            predicted = self.by_role(artifact, key.seed)
+            columns = {chosen.score: self.column(chosen, predicted) for chosen in self.heads}
+            finished = finished_record(self, key, artifact, predicted, columns)
+        except Exception as error:
+            if self.debug:
+                raise
+            finished = failed_record(self, key, message_of(error))
+        self.reporter.done(f"{finished}, {time.perf_counter() - started:.0f} s")
+        return finished
 
     def _on_epoch(self, progress: Progress, images: int) -> None:
         state = "".join(f" {name} {value:.3g}" for name, value in progress.state.items())
         self.reporter.advance(
             images, f"loss {progress.loss:.3f} validation Dice {progress.score:.3f}{state}"
         )
-
-
-def determinism() -> str:
-    """Return what repeating a run on the same machine and package versions promises."""
-    if has_accelerator():
-        return "seeded; equal to rounding (accelerator kernels may reorder sums)"
-    return "bit-equal on one machine with the same package versions and number of cores"
-
-
-def _aggregation_scores(artifact: Artifact, role: PredictedRole) -> dict[str, ScoreInfo]:
-    """Return the scores that need no fit: those with a column, then the undefined ones."""
-    defined = {
-        str(name): ScoreInfo(kind="aggregation", predicts_quality=name in DICE_ESTIMATES)
-        for name in role.evidence.scores.columns
-    }
-    undefined = {
-        name: ScoreInfo(kind="aggregation", undefined=reason)
-        for name, reason in artifact.info["undefined"].items()
-    }
-    return defined | undefined

@@ -1,0 +1,45 @@
+"""The matrix of a suite: each (estimator, seed) found in the store or computed, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from dicecast.harness.outcome import Failure, Finished, RunKey
+from dicecast.harness.stored_records import StoredRecords
+from dicecast.harness.work import Work
+from dicecast.records import write_record
+from dicecast.store import Store
+
+
+class Matrix:
+    """The runs of a suite, those whose records are in the store apart from the others.
+
+    Args:
+        work: What to run.
+
+    Attributes:
+        stored: Runs whose records are already written from the store.
+        missing: Runs to be computed.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._records = StoredRecords(work.suite, Store(work.store), work.data_root)
+        self.stored: list[RunKey] = []
+        self.missing: list[RunKey] = []
+        for key in work.run_keys():
+            record = self._records.find(key)
+            if record is None:
+                self.missing.append(key)
+            else:
+                write_record(work.results, record)
+                self.stored.append(key)
+
+    def run(self, compute: Callable[[Sequence[RunKey]], Iterable[Finished]]) -> list[Failure]:
+        """Write the record of each missing run as ``compute`` yields it; return what failed."""
+        failures = []
+        for finished in compute(self.missing):
+            write_record(self.work.results, finished.record)
+            self._records.keep(finished)
+            failures += finished.failures
+        return sorted(failures, key=lambda f: self.missing.index(RunKey(f.estimator, f.seed)))
