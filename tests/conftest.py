@@ -63,7 +63,7 @@ def trainer_in(fitting: FittingData) -> Callable[..., Any]:
         from dicecast.networks.unet import UNet  # noqa: PLC0415  seconds to import
         from dicecast.store import Store  # noqa: PLC0415  seconds to import
         from dicecast.training.backbone import BackboneTrainer  # noqa: PLC0415  seconds to import
-        from dicecast.training.trainer import Schedule  # noqa: PLC0415  seconds to import
+        from dicecast.training.schedule import Schedule  # noqa: PLC0415  seconds to import
 
         settings = {
             "data": fitting,

@@ -17,10 +17,11 @@ from dicecast.heads.contract import Evidence, Examples
 from dicecast.networks.backend import Tensor
 from dicecast.networks.layers import BatchNormalization
 from dicecast.stacks import LazyStack
+from dicecast.training.batches import Examples as Arrays
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import State, Step
-from dicecast.training.trainer import Examples as Arrays
-from dicecast.training.trainer import Schedule, Task, Weights, evaluate, train
+from dicecast.training.schedule import Schedule
+from dicecast.training.trainer import Task, Weights, evaluate, train
 
 Inputs = Literal["image+mask+map", "image+mask", "mask+map", "image"]
 

@@ -17,7 +17,7 @@ from dicecast.errors import PluginError
 from dicecast.networks.unet import UNet
 from dicecast.training import backbone as module
 from dicecast.training.objective import SegmentationLoss
-from dicecast.training.trainer import Schedule
+from dicecast.training.schedule import Schedule
 
 SHORT = Schedule(epochs=1, batch_size=8, learning_rate=0.01, patience=0)
 

@@ -19,21 +19,14 @@ from dicecast.data.cases import Cases
 from dicecast.errors import DicecastError
 from dicecast.networks.backend import compiled
 from dicecast.networks.unet import UNet
+from dicecast.training import batches
 from dicecast.training import trainer as module
 from dicecast.training.backbone import _dice_score
+from dicecast.training.batches import Examples
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import SegmentationLoss
-from dicecast.training.trainer import (
-    Examples,
-    Progress,
-    Schedule,
-    Task,
-    evaluate,
-    padded_batches,
-    symmetries,
-    to_network,
-    train,
-)
+from dicecast.training.schedule import Schedule
+from dicecast.training.trainer import Progress, Task, evaluate, to_network, train
 
 SCHEDULE = Schedule(epochs=5, batch_size=8, learning_rate=0.01, patience=0)
 
@@ -201,73 +194,11 @@ def test_validation_score_is_the_dice_of_each_case() -> None:
     np.testing.assert_allclose(score, [2 / 3, 1.0, 0.0], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("count", "batch"), [(1, 5), (5, 5), (7, 3), (8, 64)])
-def test_padded_batches_have_one_length_and_hold_each_row_once(count: int, batch: int) -> None:
-    parts = list(padded_batches(count, batch))
-    assert len({len(rows) for rows, _ in parts}) == 1
-    real = np.concatenate([rows[:n] for rows, n in parts])
-    np.testing.assert_array_equal(real, np.arange(count))
-    assert max(rows.max() for rows, _ in parts) < count
-
-
 def test_images_are_divided_by_255_and_floats_are_left() -> None:
     images = np.array([[0, 51, 255]], np.uint8)
     np.testing.assert_allclose(ops.convert_to_numpy(to_network(images)), [[0, 0.2, 1]], rtol=1e-6)
     floats = np.array([[0.5, 255.0]], np.float32)
     np.testing.assert_array_equal(ops.convert_to_numpy(to_network(floats)), floats)
-
-
-def dihedral(image: np.ndarray) -> list[bytes]:
-    turned = [np.rot90(image, turns) for turns in range(4)]
-    return [np.ascontiguousarray(t).tobytes() for i in turned for t in (i, i[:, ::-1])]
-
-
-def test_symmetries_are_all_eight_of_the_square_and_move_masks_alike() -> None:
-    image = np.random.default_rng(0).random((5, 5, 3)).astype(np.float32)
-    mask = (image[..., :1] > 0.5).astype(np.float32)
-    turn = np.array(list(np.ndindex(2, 2, 2)), bool).T
-    images = ops.convert_to_numpy(symmetries(np.repeat(image[None], 8, axis=0), turn))
-    masks = ops.convert_to_numpy(symmetries(np.repeat(mask[None], 8, axis=0), turn))
-    assert {i.tobytes() for i in images} == set(dihedral(image))
-    np.testing.assert_array_equal((images[..., :1] > 0.5).astype(np.float32), masks)
-    np.testing.assert_array_equal(images[0], image)
-
-
-def test_symmetries_of_a_rectangle_never_transpose() -> None:
-    image = np.random.default_rng(0).random((3, 5, 1)).astype(np.float32)
-    turn = np.array(list(np.ndindex(2, 2, 2)), bool).T
-    images = ops.convert_to_numpy(symmetries(np.repeat(image[None], 8, axis=0), turn))
-    expected = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
-    assert {i.tobytes() for i in images} == {np.ascontiguousarray(e).tobytes() for e in expected}
-
-
-def numbered(width: int) -> Examples:
-    """Examples that tell by every pixel which they are."""
-    number = np.arange(20, dtype=np.uint8)
-    return Examples(
-        np.broadcast_to(number[:, None, None, None], (20, 16, width, 3)),
-        np.broadcast_to(number[:, None, None], (20, 16, width)),
-    )
-
-
-@pytest.mark.parametrize("width", [16, 24])
-def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(
-    task: Task, width: int
-) -> None:
-    cases = numbered(width)
-    loop = module._Loop(task, cases, Schedule(epochs=3, batch_size=8))
-    (chunk,) = loop._chunks(seed=3, epoch=2)
-    order = chunk.targets[..., 0, 0]
-    assert order.shape == (2, 8)
-    assert len(set(order.ravel())) == 16
-    np.testing.assert_array_equal(chunk.inputs[..., 0, 0, 0], order)
-    assert chunk.turns[:, :2].any()
-    assert chunk.turns[:, 2].any() == (width == 16)
-    assert chunk.first == 4
-    still = module._Loop(task, cases, Schedule(epochs=3, batch_size=8, augment=False))
-    assert not next(still._chunks(seed=3, epoch=2)).turns.any()
-    for seed, epoch in ((3, 1), (4, 2)):
-        assert (next(loop._chunks(seed, epoch)).targets[..., 0, 0] != order).any()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -283,27 +214,12 @@ def test_examples_that_enter_piece_by_piece_train_the_same_bits(
         schedule,
         seed=0,
     )
-    monkeypatch.setattr(module, "CHUNK_BYTES", (steps if steps < 3 else 5) * 4 * 16 * 16 * 3)
+    monkeypatch.setattr(batches, "CHUNK_BYTES", (steps if steps < 3 else 5) * 4 * 16 * 16 * 3)
     task = Task(build(), SegmentationLoss(), _dice_score)
     parts = train(task, initial_weights(build, 0), examples, schedule, seed=0)
     assert parts.log == whole.log
     for one, other in zip(whole.weights, parts.weights, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_reading_ahead_keeps_the_order_and_raises_where_the_reader_did() -> None:
-    def broken() -> Any:
-        yield 1
-        yield 2
-        raise OSError("the disk is gone")
-
-    seen = []
-    with pytest.raises(OSError, match="the disk is gone"):
-        for item in module.ahead(broken()):
-            seen.append(item)
-    assert seen == [1, 2]
-    assert list(module.ahead(iter(range(5)))) == list(range(5))
-    assert list(module.ahead(iter(()))) == []
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
@@ -327,7 +243,9 @@ from dicecast.networks.unet import UNet
 from dicecast.training.backbone import _dice_score
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import SegmentationLoss
-from dicecast.training.trainer import Examples, Schedule, Task, train
+from dicecast.training.batches import Examples
+from dicecast.training.schedule import Schedule
+from dicecast.training.trainer import Task, train
 build = lambda: UNet(width=4, depth=1).build((16, 16, 3), 2)
 rng = np.random.default_rng(0)
 data = Examples(

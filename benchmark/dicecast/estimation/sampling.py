@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from dicecast.errors import PluginError
 from dicecast.estimation.contract import Predictive
@@ -16,7 +15,8 @@ from dicecast.estimation.prediction import Agreement, Prediction
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
 from dicecast.stacks import Stack
-from dicecast.training.trainer import padded_batches, to_network
+from dicecast.training.batches import padded_batches
+from dicecast.training.trainer import to_network
 
 
 class Sampler:

@@ -22,17 +22,11 @@ from dicecast.networks.contract import BackboneArchitecture
 from dicecast.networks.inference import InferenceNetwork
 from dicecast.networks.noise import Noise
 from dicecast.store import Artifact, Store
+from dicecast.training.batches import Examples
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import Objective, SegmentationLoss
-from dicecast.training.trainer import (
-    Examples,
-    Progress,
-    Schedule,
-    Task,
-    Trained,
-    Weights,
-    train,
-)
+from dicecast.training.schedule import Schedule
+from dicecast.training.trainer import Progress, Task, Trained, Weights, train
 
 
 @dataclass(frozen=True)
