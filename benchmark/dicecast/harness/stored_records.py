@@ -153,14 +153,14 @@ def _artifact(finished: Finished) -> Artifact:
     record = finished.record
     tables = {} if record.cases is None else {"cases": record.cases}
     info = {
-        "sidecar": record.sidecar.model_dump(mode="json"),
+        # As text: the store sorts keys, and the order of the scores is that of the columns.
+        "sidecar": record.sidecar.model_dump_json(),
         "failures": [list(failure) for failure in finished.failures],
     }
     return Artifact({}, tables, info)
 
 
 def _finished(artifact: Artifact) -> Finished:
-    # Through JSON: strict mode then takes what JSON has for what was written.
-    sidecar = Sidecar.model_validate_json(json.dumps(artifact.info["sidecar"]))
+    sidecar = Sidecar.model_validate_json(artifact.info["sidecar"])
     failures = [Failure(*failure) for failure in artifact.info["failures"]]
     return Finished(Record(sidecar, artifact.tables.get("cases")), failures)
