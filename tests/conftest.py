@@ -89,6 +89,13 @@ def sampler() -> Any:
     return Sampler(num_classes=2)
 
 
+@pytest.fixture
+def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep all that is made in files, as if it were too large, and go through it in small parts."""
+    monkeypatch.setattr("dicecast.scratch.IN_MEMORY", -1)
+    monkeypatch.setattr("dicecast.stacks.CHUNK_BYTES", 5000)
+
+
 @pytest.fixture(autouse=True)
 def _added_plugins_go_again() -> Iterator[None]:
     """What a test adds by a plug-in file is not there for the next one."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,15 @@ import pytest
 import dicecast
 from dicecast import store as module
 from dicecast.errors import DicecastError
+from dicecast.scratch import new_stack
+from dicecast.stacks import ArrayFile
 from dicecast.store import Artifact, Store
 
 FULL = Artifact(
     {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "mask": np.zeros(3, np.uint8)},
     {"cases": pd.DataFrame({"stem": ["a", "b"], "dice": [0.5, np.nan]})},
     {"log": [1, 2.5, None], "key": "x"},
+    {"pixels": np.arange(24, dtype=np.float32).reshape(4, 3, 2), "none": np.zeros((0, 3))},
 )
 
 
@@ -34,6 +39,39 @@ def test_what_is_stored_comes_back(tmp_path: Path) -> None:
         assert found.arrays[name].dtype == array.dtype
     pd.testing.assert_frame_equal(found.tables["cases"], FULL.tables["cases"])
     assert found.info == FULL.info
+    assert found.stacks.keys() == FULL.stacks.keys()
+    for name, stack in FULL.stacks.items():
+        assert isinstance(found.stacks[name], ArrayFile)
+        np.testing.assert_array_equal(found.stacks[name], stack)
+        assert found.stacks[name].dtype == stack.dtype
+
+
+def test_a_stack_in_a_file_is_stored_like_one_in_memory(tmp_path: Path, in_files: None) -> None:
+    pixels = np.random.default_rng(0).random((70, 16, 16))
+    stack = new_stack(pixels.shape, pixels.dtype, pixels.nbytes)
+    stack[:] = pixels
+    assert not isinstance(stack, np.ndarray)
+    store = Store(tmp_path)
+    store.get("file", 1, lambda: Artifact(stacks={"pixels": stack}))
+    store.get("memory", 1, lambda: Artifact(stacks={"pixels": pixels}))
+    files = [store.place(stage, 1) / "pixels.npy" for stage in ("file", "memory")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    np.testing.assert_array_equal(np.load(files[0]), pixels)
+
+
+def test_rows_are_read_after_the_artifact_was_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.get("stage", 1, lambda: FULL)
+    found = store.get("stage", 1, never)
+    shutil.rmtree(store.place("stage", 1))
+    np.testing.assert_array_equal(found.stacks["pixels"][1:3], FULL.stacks["pixels"][1:3])
+
+
+def test_an_artifact_without_stacks_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.get("stage", 1, lambda: replace(FULL, stacks={}))
+    assert not list(store.place("stage", 1).glob("*.npy"))
+    assert store.get("stage", 1, never).stacks == {}
 
 
 def test_the_order_of_the_identity_does_not_matter(tmp_path: Path) -> None:
@@ -70,7 +108,9 @@ def test_what_cannot_be_written_leaves_nothing_half(tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "stage").iterdir() if path.is_dir()]
 
 
-@pytest.mark.parametrize("name", ["arrays.npz", "cases.parquet", "info.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["arrays.npz", "cases.parquet", "pixels.npy", "info.json", "manifest.json"]
+)
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "remove"])
 def test_a_damaged_artifact_is_computed_again(tmp_path: Path, name: str, damage: str) -> None:
     store = Store(tmp_path)
@@ -112,8 +152,9 @@ def test_what_another_process_has_put_right_is_not_removed(
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     objects = np.array([{}, []], dtype=object)
-    with pytest.raises(ValueError, match=r"[Oo]bject"):
-        Store(tmp_path).get("stage", 1, lambda: Artifact({"bad": objects}))
+    for artifact in (Artifact({"bad": objects}), Artifact(stacks={"bad": objects})):
+        with pytest.raises(ValueError, match=r"[Oo]bject"):
+            Store(tmp_path).get("stage", 1, lambda made=artifact: made)
 
 
 def test_a_store_inside_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:

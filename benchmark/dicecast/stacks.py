@@ -73,7 +73,7 @@ class LazyStack(ABC, Generic[T]):
     def __getitem__(self, key: Any) -> NDArray[T]:
         # NumPy picks the row numbers, so keys mean, and are refused, as for an array's first axis.
         rows = np.asarray(self._rows[key])
-        return self.read(rows.ravel()).reshape(*rows.shape, *self.row_shape)
+        return self.read(rows.ravel()).reshape((*rows.shape, *self.row_shape))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:

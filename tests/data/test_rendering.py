@@ -70,6 +70,16 @@ def test_blur_is_scipys_gaussian_away_from_the_edges():
             np.testing.assert_allclose(blurred[case, channel][inner], expected[inner], atol=1e-4)
 
 
+def test_large_images_are_blurred_alike():
+    """Beyond 181 pixels a side, products are cut into tiles in both directions."""
+    image = rng().random((1, 2, 230, 300), np.float32)
+    blurred = blur(image, np.float32([3 / 115]))
+    for channel in range(2):
+        expected = ndimage.gaussian_filter(image[0, channel], 3, truncate=6)
+        inner = np.s_[19:-19, 19:-19]
+        np.testing.assert_allclose(blurred[0, channel][inner], expected[inner], atol=1e-4)
+
+
 def test_blur_keeps_a_flat_image_flat():
     flat = np.full((2, 3, *SIZE), 0.7, np.float32)
     np.testing.assert_allclose(blur(flat, np.float32([0.05, 0.4])), flat, atol=1e-5)
@@ -101,6 +111,13 @@ def test_a_stroke_covers_its_length_times_its_thickness():
 def test_no_stroke_covers_nothing():
     hairs = Strokes.hairs(rng(), 2, 3).only(np.zeros(6, bool))
     np.testing.assert_array_equal(hairs.coverage(2, SIZE), np.zeros((2, *SIZE)))
+
+
+def test_strokes_of_some_cases_are_drawn_as_among_all():
+    hairs = Strokes.hairs(rng(3), 5, 4)
+    whole = hairs.coverage(5, SIZE)
+    for cases, count in ((slice(0, 2), 2), (slice(2, 5), 3)):
+        np.testing.assert_array_equal(hairs.part(cases).coverage(count, SIZE), whole[cases])
 
 
 def test_an_empty_slot_draws_nothing():
