@@ -8,7 +8,7 @@ from keras import ops
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
-from dicecast.estimation.measures import log
+from dicecast.estimation.probabilities import log
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import Prepared
 from dicecast.training.backbone import TrainBackbone

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from dicecast.estimation.measures import MEASURES, Moments, entropy, log
+from dicecast.estimation.measures import MEASURES, Moments
+from dicecast.estimation.probabilities import entropy, log
 
 ATOL = 2e-6
 """Float32 sums of numbers of order 1; logarithms down to ln(1e-10) scale it for the EPKL."""
@@ -19,13 +20,8 @@ def random_draws(draws: int, classes: int, seed: int, sharpness: float = 2.0) ->
 
 
 def moments_of(draws: np.ndarray) -> Moments:
-    tensors = [ops.convert_to_tensor(draw) for draw in draws]
-    return Moments(
-        sum(tensors) / len(tensors),
-        sum(ops.square(t) for t in tensors) / len(tensors),
-        sum(log(t) for t in tensors) / len(tensors),
-        sum(entropy(t) for t in tensors) / len(tensors),
-    )
+    each = [Moments.of_draw(ops.moveaxis(draw, -1, 0)) for draw in draws]
+    return Moments(*(sum(values) / len(each) for values in zip(*each, strict=True)))
 
 
 def computed(draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -110,8 +106,9 @@ def test_extreme_draws_have_the_extreme_values() -> None:
 
 def test_a_probability_of_zero_is_finite() -> None:
     assert np.isfinite(float(log(ops.convert_to_tensor(0.0))))
-    assert float(entropy(ops.convert_to_tensor([1.0, 0.0]))) == pytest.approx(0.0, abs=1e-6)
-    assert float(entropy(ops.convert_to_tensor([0.25] * 4))) == pytest.approx(1.0)
+    for probability, expected in (([1.0, 0.0], 0.0), ([0.25] * 4, 1.0)):
+        tensor = ops.convert_to_tensor(probability)
+        assert float(entropy(tensor, log(tensor))) == pytest.approx(expected, abs=1e-6)
 
 
 def test_measures_that_compare_draws_need_two() -> None:

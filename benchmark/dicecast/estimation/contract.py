@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from keras import ops
 
 from dicecast.data.cases import FittingData
+from dicecast.estimation.probabilities import softmax
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import Prepared
 from dicecast.networks.noise import Noise
@@ -119,7 +120,7 @@ class BackbonePredictive(Predictive):
 
     def draw(self, state: Any, prepared: Prepared, noise: Noise) -> Tensor:
         """Return the softmax of the logits."""
-        return ops.softmax(self.outputs(state, prepared, noise)["logits"])
+        return softmax(self.outputs(state, prepared, noise)["logits"])
 
 
 def _member(state: list[Tensor], index: int | Tensor) -> list[Tensor]:

@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 from keras import ops
 
+from dicecast.estimation.probabilities import entropy, log
 from dicecast.networks.backend import Tensor
-
-SMALLEST_PROBABILITY = 1e-10
-"""Stands for a probability of zero under a logarithm."""
 
 
 class Moments(NamedTuple):
-    """Means over the draws, of each pixel and class: ``(batch, height, width, classes)``.
+    """Means over the draws, of each class and pixel: ``(classes, batch, height, width)``.
 
     ``entropy`` has no class axis.
     """
@@ -25,6 +23,12 @@ class Moments(NamedTuple):
     square: Tensor
     log: Tensor
     entropy: Tensor
+
+    @classmethod
+    def of_draw(cls, probability: Tensor) -> Moments:
+        """Return the moments of one draw, ``(classes, batch, height, width)``."""
+        logs = log(probability)
+        return cls(probability, ops.square(probability), logs, entropy(probability, logs))
 
 
 Function = Callable[[Moments], Tensor]
@@ -52,27 +56,16 @@ def measure(name: str, least_draws: int = 1) -> Callable[[Function], Function]:
     return decorate
 
 
-def log(probability: Tensor) -> Tensor:
-    """Return the natural logarithm, finite for a probability of zero."""
-    return ops.log(ops.maximum(probability, SMALLEST_PROBABILITY))
-
-
-def entropy(probability: Tensor) -> Tensor:
-    """Return the entropy over the last axis, divided by its maximum ``ln(classes)``: in [0, 1]."""
-    nats = -ops.sum(probability * log(probability), axis=-1)
-    return nats / math.log(probability.shape[-1])
-
-
 @measure("max_softmax")
 def max_softmax(moments: Moments) -> Tensor:
     """One minus the largest mean class probability, in [0, 1)."""
-    return 1.0 - ops.max(moments.probability, axis=-1)
+    return 1.0 - ops.max(moments.probability, axis=0)
 
 
 @measure("predictive_entropy")
 def predictive_entropy(moments: Moments) -> Tensor:
     """Entropy of the mean probabilities over its maximum, in [0, 1]: total uncertainty."""
-    return entropy(moments.probability)
+    return entropy(moments.probability, log(moments.probability))
 
 
 @measure("expected_entropy", least_draws=2)
@@ -84,14 +77,14 @@ def expected_entropy(moments: Moments) -> Tensor:
 @measure("mutual_information", least_draws=2)
 def mutual_information(moments: Moments) -> Tensor:
     """Predictive minus expected entropy, in [0, 1]: the epistemic part."""
-    return ops.maximum(entropy(moments.probability) - moments.entropy, 0.0)
+    return ops.maximum(predictive_entropy(moments) - moments.entropy, 0.0)
 
 
 @measure("variance", least_draws=2)
 def variance(moments: Moments) -> Tensor:
     """Variance of the class probabilities over the draws, mean over classes, in [0, 0.25]."""
     spread = moments.square - ops.square(moments.probability)
-    return ops.mean(ops.maximum(spread, 0.0), axis=-1)
+    return ops.mean(ops.maximum(spread, 0.0), axis=0)
 
 
 @measure("expected_pairwise_kl", least_draws=2)
@@ -100,6 +93,6 @@ def expected_pairwise_kl(moments: Moments) -> Tensor:
 
     ``-sum_c mean(p_c) mean(log p_c)`` minus the expected entropy; Malinin and Gales 2021.
     """
-    cross = -ops.sum(moments.probability * moments.log, axis=-1)
-    classes = moments.probability.shape[-1]
+    cross = -ops.sum(moments.probability * moments.log, axis=0)
+    classes = moments.probability.shape[0]
     return ops.maximum(cross / math.log(classes) - moments.entropy, 0.0)

@@ -9,9 +9,11 @@ import numpy as np
 from keras import ops
 
 from dicecast.errors import PluginError
+from dicecast.estimation.accumulate import accumulate, agreement
 from dicecast.estimation.contract import Predictive
-from dicecast.estimation.measures import MEASURES, Moments, entropy, log
+from dicecast.estimation.measures import MEASURES, Moments
 from dicecast.estimation.prediction import Agreement, Prediction
+from dicecast.estimation.probabilities import classes_last, most_likely
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
 from dicecast.stacks import Stack
@@ -81,63 +83,17 @@ class Sampler:
                 _check_shape(probability, shape, type(predictive).__name__)
                 return ops.cast(probability, "float32")
 
-            moments, masks = _accumulate(draw, predictive.num_draws, shape)
+            moments, masks = accumulate(draw, predictive.num_draws, shape)
             result = {
-                "probability": moments.probability,
-                "mask": ops.cast(ops.argmax(moments.probability, axis=-1), "uint8"),
+                "probability": classes_last(moments.probability),
+                "mask": most_likely(moments.probability),
                 "maps": _maps(predictive, state, prepared, moments, shape[:3]),
             }
             if masks is not None and predictive.measures_from_draws:
-                result["agreement"] = _agreement(masks, self.num_classes)
+                result["agreement"] = agreement(masks, self.num_classes)
             return result
 
         return run
-
-
-def _accumulate(
-    draw: Callable[[Tensor], Tensor], draws: int, shape: tuple[int, ...]
-) -> tuple[Moments, Tensor | None]:
-    """Return the moments over all draws and their masks ``(draws, batch, pixels)``, uint8.
-
-    A single draw has no masks to compare.
-    """
-
-    def moments_of(probability: Tensor) -> Moments:
-        logs = log(probability)
-        return Moments(probability, ops.square(probability), logs, entropy(probability))
-
-    if draws == 1:
-        return moments_of(draw(ops.zeros((), "int32"))), None
-
-    def body(index: Tensor, carry: Any) -> Any:
-        sums, masks = carry
-        probability = draw(index)
-        added = [total + new for total, new in zip(sums, moments_of(probability), strict=True)]
-        mask = ops.cast(ops.argmax(probability, axis=-1), "uint8")
-        # Not ``ops.scan``: on TensorFlow it takes stacked outputs only in the carry's shapes.
-        row = ops.reshape(mask, (1, shape[0], -1))
-        return added, ops.slice_update(masks, (index, 0, 0), row)
-
-    sums = [ops.zeros(shape), ops.zeros(shape), ops.zeros(shape), ops.zeros(shape[:3])]
-    masks = ops.zeros((draws, shape[0], shape[1] * shape[2]), "uint8")
-    sums, masks = ops.fori_loop(0, draws, body, (sums, masks))
-    return Moments(*(total / draws for total in sums)), masks
-
-
-def _agreement(masks: Tensor, num_classes: int) -> dict[str, Tensor]:
-    """Count, for each case and class, the pixels that draws share; masks (draws, batch, pixels)."""
-    by_case = ops.transpose(masks, (1, 0, 2))
-    overlap, intersection, union = [], [], []
-    for index in range(num_classes):
-        chosen = ops.cast(ops.equal(by_case, index), "float32")
-        overlap.append(ops.matmul(chosen, ops.transpose(chosen, (0, 2, 1))))
-        intersection.append(ops.sum(ops.min(chosen, axis=1), axis=-1))
-        union.append(ops.sum(ops.max(chosen, axis=1), axis=-1))
-    return {
-        "overlap": ops.stack(overlap, axis=1),
-        "intersection": ops.stack(intersection, axis=1),
-        "union": ops.stack(union, axis=1),
-    }
 
 
 def _maps(
@@ -195,7 +151,7 @@ def _as_prediction(result: dict[str, Any], name: str) -> Prediction:
     for measure, values in result["maps"].items():
         if not np.isfinite(values).all():
             raise PluginError(f"{name}: the map '{measure}' has NaN or infinite values.")
-    agreement = result.get("agreement")
+    counts = result.get("agreement")
     return Prediction(
-        probability, result["mask"], result["maps"], Agreement(**agreement) if agreement else None
+        probability, result["mask"], result["maps"], Agreement(**counts) if counts else None
     )

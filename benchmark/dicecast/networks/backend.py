@@ -112,6 +112,32 @@ def random_bits(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
     return halves[..., :last]
 
 
+def scan(
+    body: Callable[[Any, Tensor], tuple[Any, Tensor]], carry: Any, length: int, dtype: str
+) -> tuple[Any, Tensor]:
+    """Return ``carry`` after ``body(carry, index)`` for each index, and what it gave, stacked.
+
+    ``keras.ops.scan`` takes, on TensorFlow, only outputs that have the shapes of the carry; writing
+    rows into an array that is carried copies the whole array at each step.
+
+    Args:
+        body: Returns the next carry, in the structure of this one, and a tensor.
+        carry: Tensors in lists or tuples.
+        length: How many steps, at least 1.
+        dtype: Of the tensors that are stacked.
+    """
+    if BACKEND == "jax":
+        return jax.lax.scan(body, carry, jax.numpy.arange(length))  # type: ignore[no-any-return]
+
+    def step(index: Tensor, rows: Any, carry: Any) -> tuple[Any, ...]:
+        carry, row = body(carry, index)
+        return index + 1, rows.write(index, row), carry
+
+    start = (tf.constant(0), tf.TensorArray(dtype, length), carry)
+    _, rows, carry = tf.while_loop(lambda index, *_: index < length, step, start)
+    return carry, rows.stack()
+
+
 def as_tensors(arrays: list[np.ndarray[Any, Any]]) -> list[Tensor]:
     """Put arrays on the device once, so that a loop does not send them with every call."""
     return [keras.ops.convert_to_tensor(array) for array in arrays]
