@@ -34,7 +34,7 @@ def test_the_most_likely_class_is_the_first_of_the_largest(values: np.ndarray) -
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_moving_the_classes_there_and_back_changes_nothing(classes: int) -> None:
-    values = np.random.default_rng(0).random((2, 3, 4, classes))
+    values = np.random.default_rng(0).random((2, 3, 4, classes)).astype(np.float32)
     moved = classes_first(values)
     assert tuple(moved.shape) == (classes, 2, 3, 4)
     np.testing.assert_array_equal(ops.convert_to_numpy(classes_last(moved)), values)
