@@ -10,7 +10,7 @@ from dicecast.mount import folder_of
 PACKAGE = Path(__file__).parent.parent / "benchmark" / "dicecast"
 
 LAYERS = [
-    {"version", "errors"},
+    {"version", "errors", "stopwatch"},
     {"mount", "registry"},
     {"plugins", "identity", "metrics", "stacks"},
     {"scratch"},

@@ -1,7 +1,7 @@
 """Mean-field variational inference over all convolutions."""
 
 from dataclasses import dataclass
-from math import expm1, log
+from math import expm1, log, prod
 from typing import Any, Literal
 
 import keras
@@ -12,7 +12,7 @@ from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.networks.backend import BACKEND, Tensor
 from dicecast.networks.contract import ConvolutionSpec
-from dicecast.networks.layers import he_normal, upsampled_convolution
+from dicecast.networks.layers import UPSAMPLED_TAPS, he_normal, upsampled_convolution
 from dicecast.networks.noise import Noise, active_noise
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import SegmentationLoss, State, Step
@@ -61,6 +61,12 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
             shift = std * keras.random.normal(mean.shape, seed=noise.key(self.name))
             outputs = self._perturbed(inputs, mean, shift, noise)
         return outputs + ops.cast(self.bias, outputs.dtype) if self.spec.use_bias else outputs
+
+    def multiply_adds(self, training: bool) -> int:
+        """Return the multiplications of an example; see ``layer_operations``."""
+        taps = UPSAMPLED_TAPS if self.spec.upsample else self.spec.kernel_size**2
+        convolutions = 2 if training and self.posterior.method == "flipout" else 1
+        return int(convolutions * taps * self.input.shape[-1] * prod(self.output.shape[1:]))
 
     def divergence(self, mean: Tensor, std: Tensor) -> Tensor:
         """Return KL(posterior || prior) in nats, summed over the kernel."""

@@ -12,6 +12,7 @@ from keras import ops, tree
 from dicecast.networks.backend import Tensor
 from dicecast.networks.layers import BatchNormalization
 from dicecast.networks.noise import Noise, noise_forbidden, noise_in_network
+from dicecast.networks.operations import layer_operations
 
 
 class Prepared(NamedTuple):
@@ -93,6 +94,16 @@ class InferenceNetwork:
         with noise_in_network(noise):
             values = self._run(prepared, noisy=True)
         return {name: ops.cast(values[of], "float32") for name, of in self._outputs.items()}
+
+    def operations(self, draws: int) -> int:
+        """Return the floating-point operations of ``draws`` draws of one example.
+
+        What no noise reaches counts once.
+        """
+        return sum(
+            layer_operations(step.layer) * (draws if step.noisy else 1)
+            for step in self._steps.values()
+        )
 
     def _run(self, prepared: Prepared, noisy: bool) -> dict[str, Tensor]:
         """Return the outputs of the layers so far, by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import keras
@@ -10,6 +11,9 @@ from keras import ops
 from dicecast.networks.backend import Tensor, batch_normalise
 from dicecast.networks.contract import ConvolutionSpec
 from dicecast.networks.noise import active_noise
+
+UPSAMPLED_TAPS = 4
+"""Multiplications for each channel and output pixel of ``upsampled_convolution``."""
 
 
 class Dropout(keras.layers.Layer):  # type: ignore[misc]
@@ -60,6 +64,10 @@ class UpsamplingConvolution2D(keras.layers.Conv2D):  # type: ignore[misc]
         """Return ``(batch, 2 height, 2 width, filters)``."""
         outputs = upsampled_convolution(inputs, ops.convert_to_tensor(self.kernel))
         return outputs + self.bias if self.use_bias else outputs
+
+    def multiply_adds(self, training: bool) -> int:
+        """Return the multiplications of an example; see ``layer_operations``."""
+        return int(UPSAMPLED_TAPS * self.input.shape[-1] * prod(self.output.shape[1:]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the output."""
