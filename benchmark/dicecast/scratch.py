@@ -14,8 +14,8 @@ from dicecast.stacks import ArrayFile, Stack, nbytes, transfer
 T = TypeVar("T", bound=np.generic)
 Scalar_co = TypeVar("Scalar_co", bound=np.generic, covariant=True)
 
-IN_MEMORY = 2**28
-"""Arrays that are made together stay in memory up to this many bytes (256 MiB)."""
+IN_MEMORY = 2**26
+"""Arrays that are made together stay in memory up to this many bytes (64 MiB)."""
 
 FOLDER_VARIABLE = "DICECAST_SCRATCH"
 """The environment variable that names the folder of larger ones."""
