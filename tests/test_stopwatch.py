@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicecast import stopwatch
-from dicecast.stopwatch import Spent, Stopwatch, timed
+from dicecast.stopwatch import Spent, Stopwatch, first_calls_apart, timed
 
 
 class Clock:
@@ -39,7 +39,7 @@ def test_what_is_inside_a_section_counts_there_alone(clock):
         clock.now += 4
     assert watch.spent == {
         ("run", "train", "trace"): Spent(20.0),
-        ("run", "train"): Spent(5.0, 20, 14),
+        ("run", "train"): Spent(5.0, 20, 140),
         ("run",): Spent(5.0),
     }
 
@@ -127,3 +127,53 @@ def test_seconds_are_those_of_the_wall():
             time.sleep(0.02)
         passed = time.perf_counter() - started
     assert 0.02 <= watch.spent["sleep",].seconds <= passed
+
+
+def graph_on(clock: Clock, traced: float, optimised: float, work: float) -> Callable[[str], str]:
+    """Behaves as a compiled function does: slow when it meets a new kind of argument."""
+    known = set[str]()
+
+    def graph(argument: str) -> str:
+        if argument not in known:
+            with timed("trace"):
+                clock.now += traced
+            clock.now += optimised
+            known.add(argument)
+        clock.now += work
+        return argument
+
+    return first_calls_apart(graph)
+
+
+def test_what_a_first_call_takes_beyond_the_second_is_trace(clock):
+    graph = graph_on(clock, traced=3, optimised=4, work=5)
+    with Stopwatch().listening() as watch:
+        for _ in range(3):
+            with timed("train", images=10):
+                assert graph("a") == "a"
+        with timed("sample"):
+            graph("a")
+    assert watch.spent == {
+        ("train",): Spent(15.0, 30),
+        ("train", "trace"): Spent(7.0),
+        ("sample",): Spent(5.0),
+    }
+
+
+def test_a_graph_that_is_called_once_counts_its_tracing_alone_as_trace(clock):
+    graph = graph_on(clock, traced=3, optimised=4, work=5)
+    graph("unheard")
+    with Stopwatch().listening() as watch, timed("sample"):
+        graph("a")
+    assert watch.spent == {("sample",): Spent(9.0), ("sample", "trace"): Spent(3.0)}
+
+
+def test_a_second_call_that_is_slower_than_the_first_moves_nothing(clock):
+    graph = graph_on(clock, traced=3, optimised=0, work=5)
+    with Stopwatch().listening() as watch, timed("sample"):
+        graph("a")
+        with timed("pause"):
+            clock.now += 100
+        graph("a")
+    assert watch.spent["sample",] == Spent(10.0)
+    assert watch.spent["sample", "trace"] == Spent(3.0)

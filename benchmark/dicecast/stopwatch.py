@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-Path = tuple[str, ...]
+T = TypeVar("T")
+Names = tuple[str, ...]
+"""Of a section and of those around it, the outermost first."""
 
 
 class Spent(NamedTuple):
@@ -44,10 +46,10 @@ class Stopwatch:
     """Adds up what is spent between ``with watch.listening():`` and its end.
 
     Attributes:
-        spent: By the names of the open sections, the outermost first.
+        spent: By the names of the sections that were open.
     """
 
-    spent: dict[Path, Spent] = field(default_factory=dict)
+    spent: dict[Names, Spent] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
@@ -56,28 +58,39 @@ class Stopwatch:
 
         Its work goes on beside what is timed, so that it adds nothing to the wall time.
         """
-        token = _open.set(_Section(self, ()))
+        token = _open.set(Section(self, ()))
         try:
             yield self
         finally:
             _open.reset(token)
 
-    def add(self, path: Path, spent: Spent) -> None:
+    def add(self, names: Names, spent: Spent) -> None:
         """Add to a section."""
         with self._lock:
-            self.spent[path] = self.spent.get(path, Spent()).plus(spent)
+            self.spent[names] = self.spent.get(names, Spent()).plus(spent)
 
 
 @dataclass
-class _Section:
-    """An open section, with the seconds of those inside it that are closed."""
+class Section:
+    """An open section.
+
+    Attributes:
+        watch: Whose it is.
+        names: Its own, the last, and those around it.
+        inner: Seconds of the sections inside it that are closed.
+    """
 
     watch: Stopwatch
-    path: Path
+    names: Names
     inner: float = 0.0
 
+    def move(self, seconds: float, name: str) -> None:
+        """Count some of its seconds as those of a section inside it."""
+        self.watch.add(self.names, Spent(-seconds))
+        self.watch.add((*self.names, name), Spent(seconds))
 
-_open: ContextVar[_Section | None] = ContextVar("open section", default=None)
+
+_open: ContextVar[Section | None] = ContextVar("open section", default=None)
 
 
 @contextmanager
@@ -91,21 +104,48 @@ def timed(
     Args:
         section: Its name; sections may lie in each other.
         images: How many images are worked on.
-        operations: Returns the floating-point operations inside; asked where somebody listens and
-            what is inside did not raise.
+        operations: Returns the floating-point operations of one image; asked where somebody listens
+            and what is inside did not raise.
     """
     around = _open.get()
     if around is None:
         yield
         return
-    here = _Section(around.watch, (*around.path, section))
+    here = Section(around.watch, (*around.names, section))
     token = _open.set(here)
     spent, started = Spent(), time.perf_counter()
     try:
         yield
-        spent = Spent(0.0, images, operations() if operations is not None else 0)
+        spent = Spent(0.0, images, images * operations() if operations is not None else 0)
     finally:
         _open.reset(token)
         passed = time.perf_counter() - started
         around.inner += passed
-        here.watch.add(here.path, spent._replace(seconds=passed - here.inner))
+        here.watch.add(here.names, spent._replace(seconds=passed - here.inner))
+
+
+def first_calls_apart(graph: Callable[..., T]) -> Callable[..., T]:
+    """Let what the first call of a compiled function takes beyond the second count as "trace".
+
+    A graph is optimised, and perhaps compiled, in its first call, together with the work that it
+    was called for; the same work again says how long that took. Tracing itself must be timed, in a
+    section inside the call: so a first call is known.
+    """
+    first: list[tuple[Section, float]] = []
+
+    def call(*arguments: Any) -> T:
+        section = _open.get()
+        if section is None:
+            return graph(*arguments)
+        inner, started = section.inner, time.perf_counter()
+        result = graph(*arguments)
+        traced = section.inner - inner
+        seconds = time.perf_counter() - started - traced
+        if traced:
+            first.append((section, seconds))
+        elif first:
+            begun, slow = first.pop()
+            begun.move(max(slow - seconds, 0.0), "trace")
+        return result
+
+    return call

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dicecast.networks.backend import BACKEND, compiled, value_and_gradient
+from dicecast.networks.backend import BACKEND, value_and_gradient
 from dicecast.networks.inference import InferenceNetwork
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.networks.operations import (
@@ -44,8 +44,10 @@ def node_operations(node: Any) -> int:
 
 
 def graph_operations(function: Any, *arguments: Any) -> int:
-    """Operations of all nodes of the compiled function that its outputs need."""
-    graph = compiled(function).get_concrete_function(*arguments).graph
+    """Operations of all nodes of the function's graph that its outputs need."""
+    tensorflow = pytest.importorskip("tensorflow")
+    traced = tensorflow.function(function, autograph=False)
+    graph = traced.get_concrete_function(*arguments).graph
     waiting, seen, total = [tensor.op for tensor in graph.outputs], set[str](), 0
     while waiting:
         node = waiting.pop()

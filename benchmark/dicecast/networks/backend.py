@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from dicecast.stopwatch import first_calls_apart, timed
+
 BACKEND: str = keras.backend.backend()
 SEED_DTYPE = "uint32" if BACKEND == "jax" else "int32"
 
@@ -45,10 +47,11 @@ def compiled(function: Callable[..., Any], accelerate: str = "auto") -> Callable
 
     Lists, tuples and dicts of arrays are taken as arguments. JAX always compiles with XLA.
     """
+    function = timed("trace")(function)
     if BACKEND == "jax":
-        return jax.jit(function)  # type: ignore[no-any-return]
-    return tf.function(  # type: ignore[no-any-return]
-        function, jit_compile=use_xla(accelerate), autograph=False
+        return first_calls_apart(jax.jit(function))
+    return first_calls_apart(
+        tf.function(function, jit_compile=use_xla(accelerate), autograph=False)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from dicecast.errors import DicecastError
 from dicecast.networks.backend import Tensor, as_tensors, compiled, value_and_gradient
 from dicecast.networks.noise import Noise, noise_in_network
+from dicecast.networks.operations import prediction_operations, training_operations
+from dicecast.stopwatch import timed
 from dicecast.training.adam import AdamState, adam_step, cosine_decay, flatten, unflatten
 from dicecast.training.batches import Epochs, Examples, ahead, padded_batches
 from dicecast.training.objective import Objective, State, Step
@@ -63,6 +66,7 @@ def to_network(inputs: Tensor) -> Tensor:
     return ops.cast(inputs, "float32") * scale
 
 
+@timed("train")
 def train(
     task: Task,
     weights: Weights,
@@ -116,10 +120,12 @@ def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> N
     if graph is None:
         graph = task._graphs["evaluate"] = compiled(_evaluator(task), task.accelerate)
     tensors = as_tensors(weights)
-    scores = [
-        ops.convert_to_numpy(graph(tensors, data.inputs[rows], data.targets[rows]))[:count]
-        for rows, count in padded_batches(len(data.inputs), batch)
-    ]
+    count = len(data.inputs)
+    with timed("validate", count, partial(prediction_operations, task.network)):
+        scores = [
+            ops.convert_to_numpy(graph(tensors, data.inputs[rows], data.targets[rows]))[:real]
+            for rows, real in padded_batches(count, batch)
+        ]
     return np.concatenate(scores)
 
 
@@ -160,7 +166,9 @@ class _Loop:
         """Return the carry after one more epoch, and the epoch's mean loss."""
         summed: Tensor = np.float32(0.0)
         for chunk in ahead(self.epochs.chunks(seed, epoch)):
-            carry, summed = self.graph(carry, summed, tuple(chunk), np.int32(seed))
+            images = int(chunk.real) * self.epochs.batch
+            with timed("train", images, partial(training_operations, self.task.network)):
+                carry, summed = self.graph(carry, summed, tuple(chunk), np.int32(seed))
         return carry, float(summed) / self.epochs.steps
 
     def start(self, weights: Weights) -> Carry:
