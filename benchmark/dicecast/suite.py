@@ -64,7 +64,8 @@ class Compute(_Table):
     """The ``[compute]`` table: how the numbers are computed, not which."""
 
     accelerate: Literal["auto", "xla", "none"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    data_parallel: bool = False
     sampling_batch_size: int = Field(32, ge=1)
 
 

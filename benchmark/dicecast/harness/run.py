@@ -77,6 +77,7 @@ class SuiteRun:
             suite.compute.accelerate,
             lambda images: self.reporter.stage("train", images),
             self._on_epoch,
+            suite.compute.data_parallel,
         )
         self.sampler = Sampler(
             self.data.num_classes, suite.compute.accelerate, suite.compute.sampling_batch_size

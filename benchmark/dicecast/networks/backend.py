@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
+from dicecast.errors import DicecastError
 from dicecast.stopwatch import first_calls_apart, timed
 
 BACKEND: str = keras.backend.backend()
 SEED_DTYPE = "uint32" if BACKEND == "jax" else "int32"
+
+# Neither takes a whole GPU for itself: workers may share one. Read when the device is first used.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 if BACKEND == "jax":
     import jax
@@ -139,6 +145,25 @@ def scan(
     start = (tf.constant(0), tf.TensorArray(dtype, length), carry)
     _, rows, carry = tf.while_loop(lambda index, *_: index < length, step, start)
     return carry, rows.stack()
+
+
+def spread_over_devices(array: np.ndarray[Any, Any], axis: int) -> Tensor:
+    """Lay the batch axis of an array over all devices: what is computed of it is data-parallel.
+
+    Raises:
+        DicecastError: The backend is not JAX, or the devices cannot share the axis evenly.
+    """
+    devices = keras.distribution.list_devices()
+    if BACKEND != "jax" or array.shape[axis] % len(devices):
+        raise DicecastError(
+            "compute.data_parallel needs the JAX backend (KERAS_BACKEND=jax) and a batch that "
+            f"divides by the number of devices; got {BACKEND}, a batch of {array.shape[axis]} and "
+            f"{len(devices)} devices. Change training.batch_size, or leave data_parallel off."
+        )
+    mesh = keras.distribution.DeviceMesh((len(devices),), ["batch"], devices)
+    axes = ["batch" if place == axis else None for place in range(array.ndim)]
+    layout = keras.distribution.TensorLayout(axes, mesh)
+    return keras.distribution.distribute_tensor(keras.ops.convert_to_tensor(array), layout)
 
 
 def as_tensors(arrays: list[np.ndarray[Any, Any]]) -> list[Tensor]:

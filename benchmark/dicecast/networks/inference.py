@@ -147,6 +147,7 @@ class InferenceNetwork:
     def _outputs(self) -> dict[str, str]:
         """The name of each output, and of the layer it comes from."""
         made = {id(step.layer.output): name for name, step in self._steps.items()}
+        made[id(self.network.inputs[0])] = self._input
         return {name: made[id(tensor)] for name, tensor in self.network.output.items()}
 
     @cached_property

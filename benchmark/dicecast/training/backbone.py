@@ -91,8 +91,9 @@ class BackboneTrainer:
         architecture: The suite's backbone.
         schedule: The suite's training.
         store: Where trained weights are kept.
-        precision: "float32" or "bfloat16" (computation; weights stay float32).
+        precision: "float32", "bfloat16" or "float16" (computation; weights stay float32).
         accelerate: "auto", "xla" or "none".
+        data_parallel: Whether each batch is spread over all devices (JAX alone).
         on_start: Called with the number of images a training will see, before it begins.
         on_epoch: Called with a progress and the number of training images after each epoch.
         used: The keys of the backbones handed out, with the seconds each took to train, whenever
@@ -107,6 +108,7 @@ class BackboneTrainer:
     accelerate: str = "auto"
     on_start: Callable[[int], None] = lambda images: None
     on_epoch: Callable[[Progress, int], None] = lambda progress, images: None
+    data_parallel: bool = False
     used: dict[str, float] = field(default_factory=dict)
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
 
@@ -120,6 +122,7 @@ class BackboneTrainer:
             "seed": seed,
             "precision": self.precision,
             "accelerate": self.accelerate,
+            "data_parallel": self.data_parallel,
             "data": self._data_hash,
             "code": code_version("networks", "training"),
             "backend": BACKEND,
@@ -176,7 +179,9 @@ class BackboneTrainer:
         key = hash_of([architecture, objective])
         if key not in self._tasks:
             network = self._network(architecture)
-            self._tasks[key] = Task(network, objective, _dice_score, self.accelerate)
+            self._tasks[key] = Task(
+                network, objective, _dice_score, self.accelerate, self.data_parallel
+            )
         return self._tasks[key]
 
     def _network(self, architecture: BackboneArchitecture) -> Any:

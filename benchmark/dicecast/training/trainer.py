@@ -9,16 +9,24 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 from numpy.typing import NDArray
 
 from dicecast.errors import DicecastError
-from dicecast.networks.backend import Tensor, as_tensors, compiled, value_and_gradient
+from dicecast.networks.backend import (
+    Tensor,
+    as_tensors,
+    compiled,
+    spread_over_devices,
+    value_and_gradient,
+)
+from dicecast.networks.inference import InferenceNetwork
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.networks.operations import prediction_operations, training_operations
 from dicecast.stopwatch import timed
 from dicecast.training.adam import AdamState, adam_step, cosine_decay, flatten, unflatten
-from dicecast.training.batches import Epochs, Examples, ahead, padded_batches
+from dicecast.training.batches import Chunk, Epochs, Examples, ahead, padded_batches
+from dicecast.training.loss_scale import LossScale
 from dicecast.training.objective import Objective, State, Step
 from dicecast.training.schedule import Schedule
 
@@ -34,12 +42,14 @@ class Task:
         objective: The loss.
         score: ``(outputs, targets) -> (batch,)``, high where good; decides the best epoch.
         accelerate: "auto", "xla" or "none".
+        data_parallel: Whether each batch is spread over all devices (JAX alone).
     """
 
     network: Any
     objective: Objective
     score: Callable[[dict[str, Tensor], Tensor], Tensor]
     accelerate: str = "auto"
+    data_parallel: bool = False
     _graphs: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 
@@ -130,13 +140,11 @@ def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> N
 
 
 def _evaluator(task: Task) -> Callable[..., Tensor]:
-    trainable = len(task.network.trainable_variables)
+    network = InferenceNetwork(task.network)
 
     def run(weights: list[Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        outputs, _ = task.network.stateless_call(
-            weights[:trainable], weights[trainable:], to_network(inputs), training=False
-        )
-        return task.score(as_float32(outputs), targets)
+        outputs = network.outputs(network.prepare(weights, to_network(inputs)), noise=None)
+        return task.score(outputs, targets)
 
     return run
 
@@ -147,6 +155,7 @@ class Carry(NamedTuple):
     adam: AdamState
     non_trainable: list[Tensor]
     state: State
+    scale: LossScale
 
 
 class _Loop:
@@ -157,6 +166,7 @@ class _Loop:
         self.epochs = Epochs(examples, schedule)
         self.count = len(examples.inputs)
         self.shapes = [tuple(v.shape) for v in task.network.trainable_variables]
+        self.half_precision = task.network.compute_dtype == "float16"
         key = (schedule, examples.inputs.shape, task.objective)
         if key not in task._graphs:
             task._graphs[key] = compiled(self._graph(), task.accelerate)
@@ -166,10 +176,17 @@ class _Loop:
         """Return the carry after one more epoch, and the epoch's mean loss."""
         summed: Tensor = np.float32(0.0)
         for chunk in ahead(self.epochs.chunks(seed, epoch)):
+            given = self._spread(chunk) if self.task.data_parallel else chunk
             images = int(chunk.real) * self.epochs.batch
             with timed("train", images, partial(training_operations, self.task.network)):
-                carry, summed = self.graph(carry, summed, tuple(chunk), np.int32(seed))
+                carry, summed = self.graph(carry, summed, tuple(given), np.int32(seed))
         return carry, float(summed) / self.epochs.steps
+
+    def _spread(self, chunk: Chunk) -> Chunk:
+        return chunk._replace(
+            inputs=spread_over_devices(chunk.inputs, axis=1),
+            targets=spread_over_devices(chunk.targets, axis=1),
+        )
 
     def start(self, weights: Weights) -> Carry:
         """Return the carry before the first step."""
@@ -180,6 +197,7 @@ class _Loop:
             AdamState(vector, ops.zeros_like(vector), ops.zeros_like(vector)),
             as_tensors(weights[trainable:]),
             {key: ops.convert_to_tensor(np.float32(value)) for key, value in state.items()},
+            LossScale.start(self.half_precision),
         )
 
     def weights(self, carry: Carry) -> Weights:
@@ -226,13 +244,19 @@ class _Loop:
             loss, state = self.task.objective(
                 as_float32(outputs), _as_target(targets), known, carry.state
             )
-            return loss, (moved, state)
+            return loss * carry.scale.factor, (moved, state, loss)
 
         weights = unflatten(carry.adam.weights, self.shapes)
-        loss, (moved, state), gradients = value_and_gradient(loss_of, weights)
+        _, (moved, state, loss), gradients = value_and_gradient(loss_of, weights)
         rate = cosine_decay(self.schedule.learning_rate, step.progress)
-        adam = adam_step(carry.adam, flatten(gradients), number, rate)
-        return Carry(adam, list(moved), state), loss
+        gradient = flatten(gradients) / carry.scale.factor
+        adam = adam_step(carry.adam, gradient, number, rate)
+        following = Carry(adam, list(moved), state, carry.scale)
+        if not self.half_precision:
+            return following, loss
+        finite = ops.all(ops.isfinite(gradient))
+        kept = tree.map_structure(lambda new, old: ops.where(finite, new, old), following, carry)
+        return kept._replace(scale=carry.scale.after(finite)), loss
 
 
 def as_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
