@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dicecast.errors import DicecastError
 from dicecast.registry import explain
+from dicecast.stopwatch import timed
 from dicecast.version import PROTOCOL_VERSION, RECORD_SCHEMA_VERSION
 
 CASE_COLUMNS = ("stem", "group", "domain", "dice", "empty_truth", "empty_prediction")
@@ -106,6 +107,7 @@ def record_path(results: Path, suite: str, estimator: str, seed: int) -> Path:
     return results / suite / "records" / estimator / f"seed-{seed}.json"
 
 
+@timed("write")
 def write_record(results: Path, record: Record) -> Path:
     """Write a record, each file whole or not at all, and return the path of its sidecar.
 
@@ -130,6 +132,7 @@ def write_record(results: Path, record: Record) -> Path:
     return path
 
 
+@timed("read")
 def read_record(path: Path) -> Record:
     """Read the record of a sidecar.
 
@@ -198,6 +201,7 @@ def table_bytes(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
 
 
+@timed("write")
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside ``path`` and rename, so that readers see the old file or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")

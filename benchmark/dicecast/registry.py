@@ -20,6 +20,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from dicecast.errors import DicecastError, PluginError, did_you_mean
 from dicecast.mount import folder_of, mount
+from dicecast.stopwatch import timed
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -99,6 +100,7 @@ class Registry(Generic[T]):
             self._files[name] = Declaration(name, "", str(path), lambda: None)
         return names
 
+    @timed("import")
     def get(self, name: str) -> type:
         """Return the class registered as ``name``, importing its file if needed.
 

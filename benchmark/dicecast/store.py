@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from dicecast.errors import DicecastError
 from dicecast.identity import describe, hash_of
 from dicecast.stacks import ArrayFile, Stack, write_npy
+from dicecast.stopwatch import timed
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Store:
             "space, or name another folder with --store DIR."
         )
 
+    @timed("write")
     def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
         half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
         try:
@@ -179,6 +181,7 @@ def _write_file(path: Path, content: bytes | Stack[Any]) -> str:
     return file.digest.hexdigest()
 
 
+@timed("read")
 def _read(place: Path) -> Artifact:
     arrays: dict[str, NDArray[Any]] = {}
     tables: dict[str, pd.DataFrame] = {}

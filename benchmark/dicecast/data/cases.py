@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dicecast.errors import DatasetError
 from dicecast.stacks import Stack, chunks
+from dicecast.stopwatch import timed
 
 IN_DISTRIBUTION = "in_distribution"
 """The domain of the cases that resemble the training cases."""
@@ -75,6 +76,7 @@ class Cases:
             None if self.raters is None else self.raters[rows],
         )
 
+    @timed("data")
     def update_hash(self, digest: hashlib._Hash) -> None:
         """Feed every array and the identifying columns to ``digest``."""
         for stack in (self.images, self.masks, self.raters):

@@ -40,6 +40,11 @@ class Predictive:
     num_parameters: int = 0
     graph_key: Hashable | None = None
 
+    @property
+    def operations(self) -> int:
+        """Floating-point operations of all draws of one image, for the profile; 0 if unknown."""
+        return 0
+
     def prepare(self, state: Any, images: Tensor) -> Any:
         """Return what all draws of a batch have in common; by default the images themselves.
 
@@ -104,6 +109,13 @@ class BackbonePredictive(Predictive):
         stacked = zip(*(member.weights for member in members), strict=True)
         self.state = [ops.stack(weights) for weights in stacked]
         self.graph_key = (id(self.backbone.network), self.count, self.num_draws, noisy)
+
+    @property
+    def operations(self) -> int:
+        """Those of the networks' convolutions; what all draws have in common counts once."""
+        if self.count > 1:
+            return self.num_draws * self.backbone.inference.operations(1)
+        return self.backbone.inference.operations(self.num_draws)
 
     def prepare(self, state: Any, images: Tensor) -> Prepared:
         """Run what no noise reaches, which for a single network is the same in every draw."""

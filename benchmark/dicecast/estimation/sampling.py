@@ -17,6 +17,7 @@ from dicecast.estimation.probabilities import classes_last, most_likely
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
 from dicecast.stacks import Stack
+from dicecast.stopwatch import timed
 from dicecast.training.batches import padded_batches
 from dicecast.training.trainer import to_network
 
@@ -56,8 +57,10 @@ class Sampler:
         name = type(predictive).__name__
         state = _as_tensors(predictive.state)
         for rows, count in padded_batches(len(images), self.batch_size):
-            result = graph(state, images[rows], np.int32(seed))
-            yield _as_prediction(_to_numpy(result, count), name)
+            with timed("sample", count, lambda: predictive.operations):
+                result = graph(state, images[rows], np.int32(seed))
+                prediction = _as_prediction(_to_numpy(result, count), name)
+            yield prediction
 
     def _graph(self, predictive: Predictive) -> Callable[..., Any]:
         key: Hashable = (type(predictive), predictive.graph_key)

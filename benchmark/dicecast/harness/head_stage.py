@@ -19,6 +19,7 @@ from dicecast.identity import code_version, package_versions
 from dicecast.plugins import heads
 from dicecast.records import ScoreInfo
 from dicecast.stacks import nbytes
+from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part
 
@@ -85,7 +86,8 @@ def head_column(
     try:
         if chosen.head is None:
             raise DicecastError(chosen.error)
-        artifact = _fitted(chosen.head, predicted, data, store)
+        with timed("heads", len(predicted.quality.facts)), timed(chosen.score):
+            artifact = _fitted(chosen.head, predicted, data, store)
     except Exception as error:
         if debug:
             raise

@@ -25,6 +25,7 @@ from dicecast.scores.score_cases import score_batch
 from dicecast.scores.threshold import ThresholdCalibration
 from dicecast.scratch import NewStack, new_stack
 from dicecast.stacks import select
+from dicecast.stopwatch import timed
 from dicecast.store import Artifact
 
 SCORE, SHAPE = "score:", "shape:"
@@ -78,8 +79,9 @@ def predict_roles(
     tables = []
     for role, cases in roles:
         for rows, prediction in _numbered(predictions(cases)):
-            tables.append(scoring.table(role, cases, rows, prediction))
-            pixels.append(prediction.mask, _own_map(prediction, predictive))
+            with timed("aggregate", len(prediction.mask)):
+                tables.append(scoring.table(role, cases, rows, prediction))
+                pixels.append(prediction.mask, _own_map(prediction, predictive))
     return Artifact(
         tables={"cases": pd.concat(tables, ignore_index=True)},
         info={

@@ -21,6 +21,7 @@ from dicecast.networks.backend import BACKEND, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.plugins import backbones, datasets, estimators
 from dicecast.records import write_record
+from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part, Suite
 from dicecast.training.backbone import BackboneTrainer
@@ -65,7 +66,8 @@ class SuiteRun:
         )
         self.schedule = Schedule(**suite.training.model_dump())
         self.dataset = datasets.create(suite.dataset.name, suite.dataset.settings)
-        self.data: SegmentationData = self.dataset.load(data_root, suite.image_size)
+        with timed("data"):
+            self.data: SegmentationData = self.dataset.load(data_root, suite.image_size)
         # Fails here, before anything is trained, if the images do not fit the backbone.
         self.architecture.build(self.data.image_shape, self.data.num_classes)
         self.trainer = BackboneTrainer(

@@ -14,6 +14,7 @@ from dicecast.leaderboard.comparisons import answers, compare
 from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
 from dicecast.leaderboard.render import as_csv, as_markdown
 from dicecast.records import read_records, write_atomically
+from dicecast.stopwatch import timed
 from dicecast.suite import Comparison
 
 _READABLE_LINES = 60
@@ -90,6 +91,7 @@ def check_leaderboard(
     return "\n".join(lines)
 
 
+@timed("score")
 def _contents(
     results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None
 ) -> tuple[pd.DataFrame, dict[Path, str]]:

@@ -21,6 +21,7 @@ from dicecast.networks.backend import BACKEND, Tensor, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.networks.inference import InferenceNetwork
 from dicecast.networks.noise import Noise
+from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
 from dicecast.training.batches import Examples
 from dicecast.training.initial import initial_weights
@@ -184,6 +185,7 @@ class BackboneTrainer:
             )
         return self._tasks[key]
 
+    @timed("trace")
     def _network(self, architecture: BackboneArchitecture) -> Any:
         with _precision(self.precision):
             return architecture.build(self.data.image_shape, self.data.num_classes)
