@@ -61,7 +61,7 @@ def test_a_gradient_below_the_smallest_float16_still_moves_the_weights(
     lost = trained(4e-7, monkeypatch, initial=1.0)
     assert lost.weights[0].item() == 1.0
     found = trained(4e-7, monkeypatch, initial=2.0**15)
-    assert found.weights[0].item() < 0.95
+    assert found.weights[0].item() < 0.98
 
 
 def test_a_step_whose_gradient_overflows_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
