@@ -35,7 +35,7 @@ def layer_operations(layer: Any, training: bool = False) -> int:
         return 0
     # Each position of the kernel's is one of the output, but of the input when transposed.
     tensor = layer.input if isinstance(layer, TRANSPOSED) else layer.output
-    return 2 * prod(tensor.shape[1:-1]) * prod(kernel.shape)
+    return int(2 * prod(tensor.shape[1:-1]) * prod(kernel.shape))
 
 
 def prediction_operations(network: Any) -> int:
