@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from keras.src.random import seed_generator
 
 from dicecast.training.trainer import Weights
 
@@ -28,10 +29,13 @@ def initial_weights(build: Callable[[], Any], seed: int) -> Weights:
 
 @contextmanager
 def _initialisers_seeded(seed: int) -> Iterator[None]:
-    """Keras seeds each unseeded initialiser from ``random``; seed that, and put it back."""
-    before = random.getstate()
-    random.seed(seed)
+    """Keras seeds each unseeded initialiser from ``random``; give it numbers of its own instead.
+
+    To seed ``random`` itself would not do: other threads draw from it meanwhile, such as Dask's.
+    """
+    before = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)
     try:
         yield
     finally:
-        random.setstate(before)
+        seed_generator.python_random = before
