@@ -27,9 +27,9 @@ class Tempered:
 
     def fit(self, data: FittingData, train_backbone: TrainBackbone, seed: int) -> Predictive:
         backbone = train_backbone(seed)
-        images = ops.convert_to_tensor(data.validation.images.astype(np.float32) / 255.0)
+        images = ops.convert_to_tensor(np.asarray(data.validation.images, np.float32) / 255.0)
         logits = ops.convert_to_numpy(backbone.outputs(backbone.weights, images)["logits"])
-        truth = np.eye(data.num_classes)[data.validation.masks]
+        truth = np.eye(data.num_classes)[np.asarray(data.validation.masks)]
         losses = [
             -np.mean(truth * ops.convert_to_numpy(ops.log_softmax(logits / t))) for t in self.grid
         ]

@@ -29,6 +29,9 @@ from dicecast.stopwatch import timed
 from dicecast.store import Artifact
 
 SCORE, SHAPE = "score:", "shape:"
+TABLES_AT_MOST = 256
+"""Tables of a batch that are held before they are joined: small ones take twice their content."""
+
 NOT_ITS_OWN = "the estimator's draws say nothing about uncertainty"
 
 
@@ -76,10 +79,12 @@ def predict_roles(
         calibration.update(prediction)
     scoring = _Scoring(predictive, calibration.thresholds(), data.classes)
     pixels = _Pixels.of(sum(len(cases) for _, cases in roles), data.image_shape[:2])
-    tables = []
+    tables: list[pd.DataFrame] = []
     for role, cases in roles:
         for rows, prediction in _numbered(predictions(cases)):
             with timed("aggregate", len(prediction.mask)):
+                if len(tables) >= TABLES_AT_MOST:
+                    tables = [pd.concat(tables, ignore_index=True)]
                 tables.append(scoring.table(role, cases, rows, prediction))
                 pixels.append(prediction.mask, _own_map(prediction, predictive))
     return Artifact(
