@@ -14,6 +14,7 @@ from dicecast.networks.backend import BACKEND, Tensor
 from dicecast.networks.contract import ConvolutionSpec
 from dicecast.networks.layers import UPSAMPLED_TAPS, he_normal, upsampled_convolution
 from dicecast.networks.noise import Noise, active_noise
+from dicecast.stopwatch import timed
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import SegmentationLoss, State, Step
 
@@ -70,7 +71,8 @@ class VariationalConvolution2D(keras.layers.Layer):  # type: ignore[misc]
 
     def divergence(self, mean: Tensor, std: Tensor) -> Tensor:
         """Return KL(posterior || prior) in nats, summed over the kernel."""
-        import tensorflow_probability as tfp  # noqa: PLC0415  seconds to import
+        with timed("import"):
+            import tensorflow_probability as tfp  # noqa: PLC0415  seconds to import
 
         posterior = tfp.distributions.Normal(mean, std)
         prior = tfp.distributions.Normal(0.0, self.posterior.prior_std)
