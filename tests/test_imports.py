@@ -23,6 +23,7 @@ LAYERS = [
     {"heads"},
     {"leaderboard"},
     {"harness"},
+    {"cluster"},
     {"cli"},
 ]
 PLACE = {name: place for place, names in enumerate(LAYERS) for name in names}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dicecast.cli.quiet import quiet_start
+from dicecast.cli.computing import chosen_cluster, computing
 from dicecast.errors import SuiteError, did_you_mean
 from dicecast.harness.work import Work
 from dicecast.plugins import estimators
 from dicecast.suite import Suite, load_suite
 
 if TYPE_CHECKING:
+    from dicecast.cluster.settings import Settings
     from dicecast.harness.outcome import Failure
 
 
@@ -42,6 +43,16 @@ def run(  # noqa: PLR0913  one parameter an option
         list[Path] | None,
         typer.Option(help="A Python file with an estimator, head or dataset; its estimators run."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Share the stages out among so many processes here.")
+    ] = 0,
+    scheduler: Annotated[
+        str, typer.Option(help="Or among the workers of this Dask scheduler, tcp://...")
+    ] = "",
+    cluster: Annotated[
+        Path | None,
+        typer.Option(help="Or among those of this TOML file: Slurm, PBS, SGE, LSF."),
+    ] = None,
     debug: Annotated[
         bool, typer.Option(help="Stop at the first failure, with its traceback.")
     ] = False,
@@ -56,13 +67,16 @@ def run(  # noqa: PLR0913  one parameter an option
       dicecast run isic2017-64 --data-root DIR --seeds 0 --estimators softmax,mc_dropout
 
       dicecast run quickstart --plugin my_estimator.py
+
+      dicecast run quickstart --workers 4
     """
+    on_cluster = chosen_cluster(workers, scheduler, cluster)
     loaded = load_suite(suite, change or ())
     work = Work(loaded, store, results, data_root, tuple(plugin or ()), debug)
-    chosen = _chosen(loaded, names, seeds, work.load_plugins())
+    chosen = selected(loaded, names, seeds, work.load_plugins())
     console = Console()
     console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
-    failures = _run(replace(work, suite=chosen), console)
+    failures = _run(replace(work, suite=chosen), on_cluster, console)
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
@@ -75,7 +89,8 @@ def run(  # noqa: PLR0913  one parameter an option
         raise typer.Exit(1)
 
 
-def _chosen(suite: Suite, names: str, seeds: str, added: list[str]) -> Suite:
+def selected(suite: Suite, names: str, seeds: str, added: list[str]) -> Suite:
+    """Return the suite with the named estimators and those that were added, and these seeds."""
     if names:
         suite = suite.with_estimators([name.strip() for name in names.split(",")])
     missing = [name for name in added if name not in {p.title for p in suite.estimators}]
@@ -98,7 +113,7 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise SuiteError(f"--seeds takes numbers with commas between; got '{text}'.") from None
 
 
-def _run(work: Work, console: Console) -> list[Failure]:
+def _run(work: Work, cluster: Settings | None, console: Console) -> list[Failure]:
     from dicecast.harness.matrix import Matrix  # noqa: PLC0415  imports pandas
 
     matrix = Matrix(work)
@@ -106,17 +121,4 @@ def _run(work: Work, console: Console) -> list[Failure]:
         console.print(f"{len(matrix.stored)} of {len(work.run_keys())} records are in the store.")
     if not matrix.missing:
         return []
-    with console.status("Loading TensorFlow and the data ..."), quiet_start():
-        from dicecast.cli.progress import reporter_for  # noqa: PLC0415
-        from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
-        from dicecast.store import Store  # noqa: PLC0415
-
-        prepared = SuiteRun(
-            work.suite,
-            Store(work.store),
-            work.results,
-            work.data_root,
-            reporter_for(console),
-            work.debug,
-        )
-    return matrix.run(prepared.finished)
+    return matrix.run(computing(work, cluster, console))

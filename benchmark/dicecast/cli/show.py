@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dicecast.cli.quiet import quiet_start
 from dicecast.errors import DicecastError, did_you_mean
+from dicecast.harness.quiet import quiet_start
 from dicecast.plugins import add_plugin_file
 from dicecast.suite import load_suite
 

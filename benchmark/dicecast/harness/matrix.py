@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from dicecast.harness.outcome import Failure, Finished, RunKey
 from dicecast.harness.stored_records import StoredRecords
 from dicecast.harness.work import Work
 from dicecast.records import write_record
 from dicecast.store import Store
+
+Compute: TypeAlias = Callable[[Sequence[RunKey]], Iterable[Finished]]
+"""Computes runs, in this process or on a cluster, and yields what comes of each."""
 
 
 class Matrix:
@@ -35,7 +39,7 @@ class Matrix:
                 write_record(work.results, record)
                 self.stored.append(key)
 
-    def run(self, compute: Callable[[Sequence[RunKey]], Iterable[Finished]]) -> list[Failure]:
+    def run(self, compute: Compute) -> list[Failure]:
         """Write the record of each missing run as ``compute`` yields it; return what failed."""
         failures = []
         for finished in compute(self.missing):

@@ -1,0 +1,1 @@
+"""Runs a suite on several processes or machines with Dask; nothing else imports Dask."""
