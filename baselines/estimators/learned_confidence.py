@@ -8,9 +8,9 @@ from keras import ops
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
-from dicecast.estimation.probabilities import log
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import Prepared
+from dicecast.networks.probabilities import classes_first, log, one_hot, softmax
 from dicecast.training.backbone import TrainBackbone
 from dicecast.training.objective import State, Step, cross_entropy_and_dice
 
@@ -44,13 +44,13 @@ class ConfidenceLoss:
         self, outputs: dict[str, Tensor], targets: Tensor, step: Step, state: State
     ) -> tuple[Tensor, State]:
         """Return the loss; see ``dicecast.training.objective.Objective``."""
-        probability = ops.softmax(outputs["logits"])
-        one_hot = ops.one_hot(targets, probability.shape[-1], dtype=probability.dtype)
+        probability = classes_first(softmax(outputs["logits"]))
+        truth = one_hot(targets, probability.shape[0])
         confidence = ops.clip(ops.sigmoid(outputs["confidence"]), CLAMP, 1.0 - CLAMP)
         asks = step.noise.uniform("learned_confidence_hint", tuple(ops.shape(confidence))) < 0.5
-        counted = ops.where(asks, confidence, 1.0)
-        hinted = counted * probability + (1.0 - counted) * one_hot
-        task = cross_entropy_and_dice(log(hinted), one_hot, self.dice_weight)
+        counted = ops.where(asks, confidence, 1.0)[..., 0]
+        hinted = counted * probability + (1.0 - counted) * truth
+        task = cross_entropy_and_dice(log(hinted), truth, self.dice_weight)
         price = -ops.mean(ops.log(confidence))
         weight = state["lambda"]
         moved = ops.where(self.budget > price, weight / 1.01, weight / 0.99)

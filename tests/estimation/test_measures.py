@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from dicecast.estimation.measures import MEASURES, Moments
-from dicecast.estimation.probabilities import entropy, log
+from dicecast.networks.probabilities import entropy, log
 
 ATOL = 2e-6
 """Float32 sums of numbers of order 1; logarithms down to ln(1e-10) scale it for the EPKL."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from keras import ops, tree
 
 from dicecast.estimation.measures import Moments
-from dicecast.estimation.probabilities import classes_first, most_likely
 from dicecast.networks.backend import Tensor, scan
+from dicecast.networks.probabilities import classes_first, most_likely
 
 
 def accumulate(

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from keras import ops
 
 from dicecast.data.cases import FittingData
-from dicecast.estimation.probabilities import softmax
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import Prepared
 from dicecast.networks.noise import Noise
+from dicecast.networks.probabilities import softmax
 from dicecast.training.backbone import Backbone, TrainBackbone
 
 

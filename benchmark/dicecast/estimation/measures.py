@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from keras import ops
 
-from dicecast.estimation.probabilities import entropy, log
 from dicecast.networks.backend import Tensor
+from dicecast.networks.probabilities import entropy, log
 
 
 class Moments(NamedTuple):

@@ -13,9 +13,9 @@ from dicecast.estimation.accumulate import accumulate, agreement
 from dicecast.estimation.contract import Predictive
 from dicecast.estimation.measures import MEASURES, Moments
 from dicecast.estimation.prediction import Agreement, Prediction
-from dicecast.estimation.probabilities import classes_last, most_likely
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
+from dicecast.networks.probabilities import classes_last, most_likely
 from dicecast.stacks import Stack
 from dicecast.stopwatch import timed
 from dicecast.training.batches import padded_batches

@@ -9,6 +9,7 @@ from keras import ops
 
 from dicecast.networks.backend import Tensor
 from dicecast.networks.noise import Noise
+from dicecast.networks.probabilities import classes_first, log_softmax, one_hot
 
 State = dict[str, Tensor]
 
@@ -51,7 +52,7 @@ class Objective(Protocol):
 
 
 def cross_entropy_and_dice(
-    log_probabilities: Tensor, one_hot: Tensor, dice_weight: float = 1.0
+    log_probabilities: Tensor, truth: Tensor, dice_weight: float = 1.0
 ) -> Tensor:
     """Return mean cross-entropy + ``dice_weight`` * (1 - soft Dice of the foreground), scalar.
 
@@ -59,15 +60,14 @@ def cross_entropy_and_dice(
     batch for each foreground class and then averaged, so an empty mask gives a finite gradient.
 
     Args:
-        log_probabilities: ``(batch, height, width, classes)``.
-        one_hot: The true classes, in the same shape.
+        log_probabilities: ``(classes, batch, height, width)``.
+        truth: The true classes, one-hot in the same shape.
         dice_weight: Weight of the Dice term.
     """
-    cross_entropy = -ops.mean(ops.sum(one_hot * log_probabilities, axis=-1))
-    probabilities = ops.exp(log_probabilities)[..., 1:]
-    truth = one_hot[..., 1:]
-    overlap = ops.sum(probabilities * truth, axis=(0, 1, 2))
-    total = ops.sum(probabilities, axis=(0, 1, 2)) + ops.sum(truth, axis=(0, 1, 2))
+    cross_entropy = -ops.mean(ops.sum(truth * log_probabilities, axis=0))
+    probabilities, truth = ops.exp(log_probabilities)[1:], truth[1:]
+    overlap = ops.sum(probabilities * truth, axis=(1, 2, 3))
+    total = ops.sum(probabilities + truth, axis=(1, 2, 3))
     dice = (2.0 * overlap + 1.0) / (total + 1.0)
     return cross_entropy + dice_weight * (1.0 - ops.mean(dice))
 
@@ -90,7 +90,7 @@ class SegmentationLoss:
         self, outputs: dict[str, Tensor], targets: Tensor, step: Step, state: State
     ) -> tuple[Tensor, State]:
         """Return the loss; see ``Objective``."""
-        logits = outputs["logits"]
-        one_hot = ops.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
-        loss = cross_entropy_and_dice(ops.log_softmax(logits), one_hot, self.dice_weight)
+        logits = classes_first(outputs["logits"])
+        truth = one_hot(targets, logits.shape[0])
+        loss = cross_entropy_and_dice(log_softmax(logits), truth, self.dice_weight)
         return loss + step.regularisation, state

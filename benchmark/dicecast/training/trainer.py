@@ -134,7 +134,7 @@ def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> N
     with timed("validate", count, partial(prediction_operations, task.network)):
         scores = [
             ops.convert_to_numpy(graph(tensors, data.inputs[rows], data.targets[rows]))[:real]
-            for rows, real in padded_batches(count, batch)
+            for rows, real in padded_batches(count, min(batch, count))
         ]
     return np.concatenate(scores)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from keras import ops
 
 from dicecast.networks.backend import Tensor
@@ -31,6 +32,22 @@ def softmax(logits: Tensor) -> Tensor:
     planes = classes_first(logits)
     exponential = ops.exp(planes - ops.max(planes, axis=0))
     return classes_last(exponential / ops.sum(exponential, axis=0))
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the logarithm of the softmax, classes first.
+
+    Args:
+        logits: ``(classes, ...)``.
+    """
+    shifted = logits - ops.max(logits, axis=0)
+    return shifted - ops.log(ops.sum(ops.exp(shifted), axis=0))
+
+
+def one_hot(targets: Tensor, classes: int) -> Tensor:
+    """Return 1 in the plane of each pixel's class and 0 elsewhere, ``(classes, ...)``, float32."""
+    indices = np.arange(classes, dtype=np.int32).reshape(-1, *[1] * len(targets.shape))
+    return ops.cast(ops.equal(targets, indices), "float32")
 
 
 def log(probability: Tensor) -> Tensor:
