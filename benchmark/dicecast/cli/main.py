@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dicecast.cli.leaderboard import leaderboard
 from dicecast.cli.listing import list_plugins
+from dicecast.cli.profile import profile
 from dicecast.cli.run import run
 from dicecast.cli.show import show
 from dicecast.errors import DicecastError
@@ -27,6 +28,7 @@ app.command()(run)
 app.command("list")(list_plugins)
 app.command()(leaderboard)
 app.command()(show)
+app.command()(profile)
 
 
 def _version(wanted: bool) -> None:
