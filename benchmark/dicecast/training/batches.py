@@ -16,7 +16,7 @@ from dicecast.training.schedule import Schedule
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 2**26
+CHUNK_BYTES = 2**24
 """Training examples enter the graph in pieces of about this size, the next one read meanwhile."""
 
 
