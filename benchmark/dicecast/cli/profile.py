@@ -39,8 +39,7 @@ def profile(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Run a suite and show where its wall time went, and the efficiency of the whole.
 
-    The efficiency is the counted floating-point operations of the networks, divided by those of
-    matrix products in the same wall time; their rate is measured before and after the run.
+    All-in efficiency: counted floating-point operations / (wall time x rate of matrix products).
 
     Such as: dicecast profile quickstart --seeds 0
     """
