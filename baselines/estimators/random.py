@@ -27,16 +27,21 @@ class _RandomPredictive(BackbonePredictive):
 
     def __init__(self, backbone: Backbone, seed: int) -> None:
         super().__init__([backbone])
-        self.seed = seed
-        self.graph_key = (self.graph_key, seed)
+        generator = np.random.default_rng(seed)
+        count = int(np.prod(backbone.network.input_shape[1:]))
+        weights = generator.integers(-(2**31), 2**31, count, dtype=np.int64).astype(np.int32) | 1
+        # Not of the class: the one graph of all seeds takes them as an argument.
+        self.state = (self.state, weights)
+
+    def prepare(self, state: Any, images: Tensor) -> Prepared:
+        """Run the softmax network."""
+        return super().prepare(state[0], images)
 
     def maps(self, state: Any, prepared: Prepared) -> dict[str, Tensor]:
         """Return noise, uniform in [0, 1) and independent from pixel to pixel and case to case."""
         pixels = ops.cast(ops.round(prepared.images * 255.0), "int32")
-        count = int(np.prod(pixels.shape[1:]))
-        generator = np.random.default_rng(self.seed)
-        weights = generator.integers(-(2**31), 2**31, count, dtype=np.int64).astype(np.int32) | 1
-        case = ops.sum(ops.reshape(pixels, (-1, count)) * weights, axis=1)
+        _, weights = state
+        case = ops.sum(ops.reshape(pixels, (-1, weights.shape[0])) * weights, axis=1)
         height, width = pixels.shape[1:3]
         place = np.arange(height * width, dtype=np.int32).reshape(1, height, width)
         return {"random": _uniform(_mixed(case[:, None, None]) + place)}

@@ -49,7 +49,7 @@ def numbered(width: int) -> Examples:
 def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(width: int) -> None:
     examples = numbered(width)
     epochs = Epochs(examples, Schedule(epochs=3, batch_size=8))
-    (chunk,) = epochs.chunks(seed=3, epoch=2)
+    (chunk,) = epochs.epoch(seed=3, epoch=2)
     assert chunk.targets.shape == (2, 8, 16, width)
     assert (chunk.real, chunk.first) == (2, 4)
     order = chunk.targets.reshape(16, -1).min(axis=1) // 10
@@ -64,10 +64,10 @@ def test_an_epoch_visits_each_example_once_and_turns_it_only_as_allowed(width: i
         moved.add(corners.index(np.ascontiguousarray(mask).tobytes()))
     assert len(moved) >= 3
     still = Epochs(examples, Schedule(epochs=3, batch_size=8, augment=False))
-    for image in next(still.chunks(seed=3, epoch=2)).targets.reshape(16, 16, width):
+    for image in next(still.epoch(seed=3, epoch=2)).targets.reshape(16, 16, width):
         np.testing.assert_array_equal(image, examples.targets[image.min() // 10])
     for seed, epoch in ((3, 1), (4, 2)):
-        other = next(epochs.chunks(seed, epoch)).targets.reshape(16, -1).min(axis=1) // 10
+        other = next(epochs.epoch(seed, epoch)).targets.reshape(16, -1).min(axis=1) // 10
         assert (other != order).any()
 
 

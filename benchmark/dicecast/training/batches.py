@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -53,18 +53,25 @@ class Epochs:
 
     Attributes:
         steps: Steps an epoch; what is left of a batch is left out.
+        pieces: Chunks an epoch.
     """
 
     def __init__(self, examples: Examples, schedule: Schedule) -> None:
-        self.examples, self.augment = examples, schedule.augment
+        self.examples, self.augment, self.count = examples, schedule.augment, schedule.epochs
         count, *shape = examples.inputs.shape
         self.batch = min(schedule.batch_size, count)
         self.steps = count // self.batch
         self.square = shape[0] == shape[1]
         step_bytes = self.batch * prod(shape) * examples.inputs.dtype.itemsize
         self.chunk = min(self.steps, max(CHUNK_BYTES // step_bytes, 1))
+        self.pieces = -(-self.steps // self.chunk)
 
-    def chunks(self, seed: int, epoch: int) -> Iterator[Chunk]:
+    def chunks(self, seed: int) -> Iterator[Chunk]:
+        """Yield all epochs of the schedule, ``pieces`` chunks each."""
+        for epoch in range(self.count):
+            yield from self.epoch(seed, epoch)
+
+    def epoch(self, seed: int, epoch: int) -> Iterator[Chunk]:
         """Yield an epoch, whose order and symmetries follow from its number and the seed."""
         generator = np.random.default_rng([seed, epoch])
         order = generator.permutation(len(self.examples.inputs))[: self.steps * self.batch]
@@ -109,7 +116,7 @@ def turn_in_place(images: NDArray[Any], turn: NDArray[np.bool_]) -> None:
             images[which] = moved[which]
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """Yield the items, each made in a thread of its own while the one before it is in use."""
     end = object()
     with ThreadPoolExecutor(1) as thread:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import keras
@@ -104,24 +106,29 @@ def train(
     loop = _Loop(task, examples, schedule)
     carry = loop.start(weights)
     best, best_score, log = weights, -np.inf, list[Progress]()
-    for epoch in range(schedule.epochs):
-        carry, loss = loop.epoch(carry, seed, epoch)
-        current = loop.weights(carry)
-        score = float(np.mean(evaluate(task, current, validation)))
-        state = {key: float(value) for key, value in carry.state.items()}
-        log.append(Progress(epoch + 1, schedule.epochs, float(loss), score, state))
-        # The weights too: an argmax of NaN is a class, and its score a number.
-        if not all(np.isfinite([log[-1].loss, score, *(w.sum() for w in current)])):
-            raise DicecastError(
-                f"Training diverged in epoch {epoch + 1}: loss {log[-1].loss}, validation score "
-                f"{score}. Lower training.learning_rate (now {schedule.learning_rate})."
-            )
-        on_epoch(log[-1])
-        if score > best_score:
-            best, best_score, best_epoch = current, score, epoch
-        elif schedule.patience and epoch - best_epoch >= schedule.patience:
-            break
+    with closing(ahead(loop.epochs.chunks(seed))) as chunks:
+        for epoch in range(schedule.epochs):
+            carry, loss = loop.epoch(carry, chunks, seed)
+            current = loop.weights(carry)
+            score = float(np.mean(evaluate(task, current, validation)))
+            state = {key: float(value) for key, value in carry.state.items()}
+            log.append(Progress(epoch + 1, schedule.epochs, float(loss), score, state))
+            _check_finite(log[-1], current, schedule)
+            on_epoch(log[-1])
+            if score > best_score:
+                best, best_score, best_epoch = current, score, epoch
+            elif schedule.patience and epoch - best_epoch >= schedule.patience:
+                break
     return Trained(best, log)
+
+
+def _check_finite(progress: Progress, weights: Weights, schedule: Schedule) -> None:
+    # The weights too: an argmax of NaN is a class, and its score a number.
+    if not all(np.isfinite([progress.loss, progress.score, *(w.sum() for w in weights)])):
+        raise DicecastError(
+            f"Training diverged in epoch {progress.epoch}: loss {progress.loss}, validation score "
+            f"{progress.score}. Lower training.learning_rate (now {schedule.learning_rate})."
+        )
 
 
 def evaluate(task: Task, weights: Weights, data: Examples, batch: int = 64) -> NDArray[Any]:
@@ -172,10 +179,10 @@ class _Loop:
             task._graphs[key] = compiled(self._graph(), task.accelerate)
         self.graph = task._graphs[key]
 
-    def epoch(self, carry: Carry, seed: int, epoch: int) -> tuple[Carry, float]:
+    def epoch(self, carry: Carry, chunks: Iterator[Chunk], seed: int) -> tuple[Carry, float]:
         """Return the carry after one more epoch, and the epoch's mean loss."""
         summed: Tensor = np.float32(0.0)
-        for chunk in ahead(self.epochs.chunks(seed, epoch)):
+        for chunk in islice(chunks, self.epochs.pieces):
             given = self._spread(chunk) if self.task.data_parallel else chunk
             images = int(chunk.real) * self.epochs.batch
             with timed("train", images, partial(training_operations, self.task.network)):
