@@ -149,7 +149,7 @@ def _read_or_remove(place: Path) -> Artifact | None:
 
 def _contents(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes | Stack[Any]]]:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **artifact.arrays)
+    np.savez(buffer, allow_pickle=False, **artifact.arrays)
     yield "arrays.npz", buffer.getvalue()
     for name, stack in artifact.stacks.items():
         yield f"{name}.npy", stack
