@@ -1,5 +1,6 @@
 """Runs on a scheduler that was started elsewhere; its worker is a thread of this process."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -28,12 +29,18 @@ class Raises:
 """
 
 
-@pytest.fixture(scope="module")
-def scheduler():
-    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1}
+@contextmanager
+def one_worker(threads: int):
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": threads}
     options |= {"protocol": "tcp://", "dashboard_address": ":0", "resources": {"GPU": 1}}
     with LocalCluster(**options) as cluster:
         yield Scheduler(address=cluster.scheduler_address)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    with one_worker(threads=1) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -82,6 +89,16 @@ def test_a_worker_with_other_packages_is_named(scheduler, work, recording, monke
     monkeypatch.setattr("dicecast.cluster.dispatch.versions", lambda: other)
     with pytest.raises(DicecastError, match=r"keras .* instead of 1.0, another source of dicecast"):
         Matrix(work).run(on_cluster(work, scheduler, recording))
+
+
+def test_a_worker_of_several_threads_is_refused(work, recording):
+    # Another suite than that which the process holds already.
+    work = replace(work, suite=work.suite.model_copy(update={"heads": ()}))
+    with (
+        one_worker(threads=2) as settings,
+        pytest.raises(DicecastError, match="--nthreads 1"),
+    ):
+        Matrix(work).run(on_cluster(work, settings, recording))
 
 
 def test_no_scheduler_at_the_address(work, recording, monkeypatch):

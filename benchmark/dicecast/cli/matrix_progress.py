@@ -42,11 +42,11 @@ class LineWatcher(Watcher):
 
     def note(self, stage: str, worker: str, text: str) -> None:
         """Remember where and since when the stage is computed."""
-        if self._where.get(stage, ("", 0.0))[0] != worker:
-            again = " again" if stage in self._where else ""
-            self._where[stage] = (worker, time.perf_counter())
-            if again:
-                self._line(f"{stage}: its worker was lost; it runs again on worker {worker}")
+        if text:
+            return
+        if stage in self._where:
+            self._line(f"{stage}: its worker was lost; it runs again on worker {worker}")
+        self._where[stage] = (worker, time.perf_counter())
 
     def ended(self, stage: Stage, outcome: Outcome) -> None:
         """Say what was trained or predicted, where, and in what time."""
@@ -70,7 +70,6 @@ class LiveWatcher(Watcher):
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
         self._workers = 0
         self._stages: dict[str, Stage] = {}
         self._notes: dict[str, str] = {}
@@ -80,6 +79,7 @@ class LiveWatcher(Watcher):
     def begin(self, keys: Sequence[RunKey], heads: int) -> None:
         """Start the display."""
         self._keys, self._heads = list(keys), heads
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.table)
         self.live.start()
 
     def workers(self, count: int) -> None:
@@ -92,7 +92,8 @@ class LiveWatcher(Watcher):
 
     def note(self, stage: str, worker: str, text: str) -> None:
         """Remember what is computed where."""
-        self._notes[stage] = f"{_kind(stage)} on worker {worker} {text}"
+        if stage in self._stages:  # else the note was overtaken by the end
+            self._notes[stage] = f"{_kind(stage)} on worker {worker} {text}"
 
     def ended(self, stage: Stage, outcome: Outcome) -> None:
         """Forget the stage."""
@@ -109,12 +110,15 @@ class LiveWatcher(Watcher):
         """Take the display away."""
         self.live.stop()
 
-    def _table(self) -> RenderableType:
+    def table(self) -> RenderableType:
+        """Return the display as it is now; another thread asks for it."""
         head = Text(
             f"{len(self._results)} of {len(self._keys)} runs done, "
             f"{len(self._notes)} stages on {self._workers} workers"
         )
         grid = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(3):
+            grid.add_column(no_wrap=True, overflow="ellipsis")
         left = [key for key in self._keys if key not in self._results]
         room = max(1, self.console.height - 4)
         for key in sorted(left, key=lambda key: not self._now(key))[:room]:
@@ -125,15 +129,15 @@ class LiveWatcher(Watcher):
     def _now(self, key: RunKey) -> list[str]:
         """Return what is computed of a run now."""
         return [
-            self._notes[name]
-            for name, stage in self._stages.items()
+            self._notes.get(name, "")
+            for name, stage in list(self._stages.items())
             if stage.key == key and name in self._notes
         ]
 
     def _state(self, key: RunKey) -> str:
         if self._heads_done[key]:
             return f"{self._heads_done[key]}/{self._heads} heads"
-        kinds = {type(stage) for stage in self._stages.values() if stage.key == key}
+        kinds = {type(stage) for stage in list(self._stages.values()) if stage.key == key}
         if TrainStage in kinds:
             return "training"
         return "predicting" if PredictStage in kinds else "waiting for a backbone"

@@ -115,7 +115,8 @@ def _jobs(settings: BatchSystem) -> Iterator[Any]:
     create = getattr(dask_jobqueue, f"{classes[settings.system]}Cluster")
     try:
         cluster = create(**job_options(settings))
-        cluster.scale(jobs=settings.workers)
+        # Not ``scale``: a job that ends before the run, as by its walltime, is followed by another.
+        cluster.adapt(minimum_jobs=settings.workers, maximum_jobs=settings.workers)
     except (OSError, RuntimeError, ValueError) as error:
         raise DicecastError(f"No job can be given to {settings.system}: {error}") from error
     with cluster:

@@ -21,7 +21,7 @@ class Watcher:
         """A stage is known and waits for a worker."""
 
     def note(self, stage: str, worker: str, text: str) -> None:
-        """A worker computes the stage of this name; ``text`` says how far it is."""
+        """A worker computes the stage of this name; ``text`` says how far, "" that it begins."""
 
     def ended(self, stage: Stage, outcome: Outcome) -> None:
         """A stage ended."""

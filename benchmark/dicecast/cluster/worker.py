@@ -86,9 +86,8 @@ def compute_stage(work: Work, stage: Stage, expected: Versions) -> Outcome:
         DicecastError: This process runs other code or packages than the client, or the suite cannot
             be opened here.
     """
-    run = _PROCESS.opened(work, expected)
     _PROCESS.reporter.begin_stage(stage)
-    return run.compute(stage)
+    return _PROCESS.opened(work, expected).compute(stage)
 
 
 class _Process:
@@ -101,6 +100,7 @@ class _Process:
     def opened(self, work: Work, expected: Versions) -> StepwiseRun:
         """Return the opened suite."""
         if self.work != work:
+            _check_threads()
             _check_versions(expected)
             with quiet_start():
                 from dicecast.harness.stepwise import StepwiseRun  # noqa: PLC0415  TensorFlow
@@ -112,6 +112,15 @@ class _Process:
 
 
 _PROCESS = _Process()
+
+
+def _check_threads() -> None:
+    threads = get_worker().state.nthreads
+    if threads != 1:
+        raise DicecastError(
+            f"A worker computes one stage at a time; {get_worker().address} would compute "
+            f"{threads}. Start the workers with --nthreads 1."
+        )
 
 
 def _check_versions(expected: Versions) -> None:
