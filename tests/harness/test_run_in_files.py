@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from dicecast.plugins import add_plugin_file
@@ -22,6 +23,7 @@ def test_pixels_in_files_change_no_number(
 
 
 def test_a_plugin_that_takes_all_pixels_at_once_runs(tiny, run_suite, tmp_path, in_files):
-    add_plugin_file(PLUGINS / "tempered.py")
+    # A copy: the file itself is imported but once, and other tests add it too.
+    add_plugin_file(Path(shutil.copy(PLUGINS / "tempered.py", tmp_path / "takes_all.py")))
     suite = tiny.model_copy(update={"heads": ()}).with_estimators(["tempered"])
     assert run_suite(suite, tmp_path)[0] == []

@@ -61,6 +61,9 @@ def run(  # noqa: PLR0913  one parameter an option
 
     What is in the store is not computed again, so a run that was interrupted goes on where it was.
 
+    Pixels that are too many for memory are kept, while it runs, in files in the folder that the
+    environment variable DICECAST_SCRATCH names (else in /tmp, or in TMPDIR).
+
     Examples:
       dicecast run quickstart
 
