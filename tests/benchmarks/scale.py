@@ -38,7 +38,7 @@ class Work:
         side: Height and width of the images.
         draws: Draws a prediction.
         estimators: How many, each with a network of its own.
-        batch: Cases that are predicted together.
+        batch: Cases that are predicted together, and at most trained on together.
     """
 
     test: int = 64
@@ -58,7 +58,7 @@ class Work:
             "seeds": [0],
             "dataset": {"name": "lesions", **counts, "shifts": []},
             "backbone": {"name": "unet", "width": 4, "depth": 2},
-            "training": {"epochs": 1, "patience": 0},
+            "training": {"epochs": 1, "patience": 0, "batch_size": min(16, self.batch)},
             "compute": {"sampling_batch_size": self.batch},
             "estimators": [
                 {"name": "mc_dropout", "label": f"rate_{rate}", "rate": rate, "draws": self.draws}
