@@ -101,18 +101,62 @@ def provenance(found: dict[str, Any]) -> str:
     return "\n".join(f"- {', '.join(keys)}: {run}." for run, keys in runs.items())
 
 
+def device_table(found: dict[str, Any]) -> str:
+    """Return a Markdown table of what ``gpu.py`` measured on a device."""
+    head = [
+        "| work | size | precision | XLA | batch | draws | images/s | device memory | share |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    rates = ", ".join(f"{rate / 1e12:.3g} ({p})" for p, rate in found["rates"].items())
+    caption = (
+        f"{found['device']}, {found['backend']} {found['versions'].get(found['backend'], '')}; "
+        f"products of matrices: {rates} TFLOP/s. Share: counted operations of convolutions over "
+        f"the measured bfloat16 rate. `{found['command']}` at {found['commit']}."
+    )
+    return "\n".join([caption, "", *head, *map(_device_row, found["rows"])])
+
+
+def _device_row(row: dict[str, Any]) -> str:
+    cells = [
+        row["work"],
+        f"{row['height']}x{row['width']}",
+        row["precision"],
+        "yes" if row["accelerate"] == "xla" else "no",
+        str(row["batch"]),
+        str(row.get("draws", "")),
+    ]
+    if "failed" in row:
+        return f"| {' | '.join([*cells, row['failed']])} | | |"
+    memory = row["peak_device_mib"]
+    cells += [
+        _number(row["images_per_second"]),
+        "" if memory is None else f"{memory:,.0f} MiB",
+        f"{row['share_of_bfloat16_rate']:.1%}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def tables(results: Path) -> str:
+    """Return all tables as Markdown, from the JSON files in a folder."""
+    compared, devices = results / "side_by_side.json", sorted(results.glob("gpu-*.json"))
+    text = "## Against peers\n\n"
+    if compared.exists():
+        found = json.loads(compared.read_text())
+        text += f"{table(found)}\n\n{provenance(found)}\n"
+    else:
+        text += "Not measured yet.\n"
+    text += "\n## On one GPU\n\n"
+    if not devices:
+        return text + "No GPU was to be had: `tests/benchmarks/gpu.py` waits for one.\n"
+    return text + "\n\n".join(device_table(json.loads(path.read_text())) for path in devices) + "\n"
+
+
 def page(root: Path) -> str:
     """Return ``docs/speed.md`` with its tables as ``results/speed`` gives them."""
     # Here, because a script has the package on its path only once it runs.
     from dicecast.leaderboard.excerpt import with_excerpt  # noqa: PLC0415
 
-    path, results = root / "docs" / "speed.md", root / "results" / "speed"
-    measured = results / "side_by_side.json"
-    text = "Not measured yet.\n"
-    if measured.exists():
-        found = json.loads(measured.read_text())
-        text = f"{table(found)}\n\n{provenance(found)}\n"
-    return with_excerpt(path, "speed", text)
+    return with_excerpt(root / "docs" / "speed.md", "speed", tables(root / "results" / "speed"))
 
 
 def write(root: Path) -> None:

@@ -40,11 +40,11 @@ class Side:
 
     Args:
         python: Its interpreter; by default the one that runs this.
-        environment: Variables it gets beside the number of threads.
+        environment: Variables it gets beside ours; by default the number of threads.
     """
 
     def __init__(
-        self, python: str = sys.executable, environment: Mapping[str, str] | None = None
+        self, python: str = sys.executable, environment: Mapping[str, str] = COUNT_OF_THREADS
     ) -> None:
         paths = [str(HERE), str(SOURCE), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
@@ -54,10 +54,9 @@ class Side:
             text=True,
             env={
                 **os.environ,
-                **COUNT_OF_THREADS,
                 "TF_CPP_MIN_LOG_LEVEL": "3",
                 "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-                **(environment or {}),
+                **environment,
             },
         )
 

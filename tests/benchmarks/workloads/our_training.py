@@ -16,7 +16,7 @@ from dicecast.training.schedule import Schedule
 from dicecast.training.trainer import Progress
 from workloads.images import blobs
 
-SETTINGS: dict[str, Any] = {"examples": 512, "validation": 64, "size": 64}
+SETTINGS: dict[str, Any] = {"examples": 512, "validation": 64, "height": 64, "width": 64}
 
 _kept: dict[str, Any] = {}
 
@@ -30,11 +30,11 @@ def trainer(
         store: A folder that keeps what is trained.
         precision: "float32" or "bfloat16".
         accelerate: "auto", "xla" or "none".
-        **changes: Other numbers of examples or validation images, or another size.
+        **changes: Other numbers of examples or validation images, or images of another size.
     """
     settings = SETTINGS | changes
     train, validation = (
-        cases(settings[role], seed, settings["size"])
+        cases(settings[role], seed, settings["height"], settings["width"])
         for seed, role in enumerate(("examples", "validation"))
     )
     data = FittingData(("background", "blob"), train, validation)
@@ -42,22 +42,24 @@ def trainer(
     return BackboneTrainer(data, UNet(), schedule, Store(Path(store)), precision, accelerate)
 
 
-def cases(count: int, seed: int, size: int) -> Cases:
+def cases(count: int, seed: int, height: int, width: int) -> Cases:
     """Return blobs as cases."""
     names = [f"{seed}-{number}" for number in range(count)]
     table = pd.DataFrame({"stem": names, "group": names, "domain": "in_distribution"})
-    return Cases(table, *blobs(count, seed, size))
+    return Cases(table, *blobs(count, seed, height, width))
 
 
-def timed(trainer: BackboneTrainer, seed: int, epochs: int) -> tuple[Backbone, float]:
-    """Train for one epoch and then ``epochs`` more; return the seconds of these."""
+def timed(
+    trainer: BackboneTrainer, seed: int, epochs: int, **changes: Any
+) -> tuple[Backbone, float]:
+    """Train for one epoch and then ``epochs`` more; return the backbone and these' seconds."""
     moments: list[float] = []
 
     def note(progress: Progress, images: int) -> None:
         moments.append(time.perf_counter())
 
     trainer.on_epoch = note
-    backbone = trainer(seed, epochs=epochs + 1)
+    backbone = trainer(seed, epochs=epochs + 1, **changes)
     return backbone, moments[-1] - moments[0]
 
 
@@ -67,9 +69,9 @@ def start(store: str, precision: str, **changes: int) -> None:
     _kept["seed"] = 0
 
 
-def turn(epochs: int) -> dict[str, float]:
-    """Train for one epoch and then ``epochs`` more, which are timed."""
+def turn(epochs: int, rate: float) -> dict[str, float]:
+    """Train at a dropout rate for one epoch and then ``epochs`` more, which are timed."""
     _kept["seed"] += 1
-    backbone, seconds = timed(_kept["trainer"], _kept["seed"], epochs)
+    backbone, seconds = timed(_kept["trainer"], _kept["seed"], epochs, dropout_rate=rate)
     images = len(_kept["trainer"].data.train) * epochs
     return {"seconds": seconds, "images": images, "score": backbone.log[-1]["score"]}

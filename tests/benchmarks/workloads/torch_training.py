@@ -20,10 +20,10 @@ torch.set_num_threads(2)
 _kept: dict[str, Any] = {}
 
 
-def start(mode: str, precision: str, examples: int, validation: int) -> None:
-    """Build the network of a mode: "eager" or "compiled", each in channels last."""
+def start(mode: str, precision: str, rate: float, examples: int, validation: int) -> None:
+    """Build a network of a dropout rate in a mode: "eager" or "compiled", each channels last."""
     torch.manual_seed(0)
-    network = UNet().to(memory_format=torch.channels_last)
+    network = UNet(rate).to(memory_format=torch.channels_last)
     _kept["data"] = tuple(
         Images(*map(torch.from_numpy, blobs(count, seed)))
         for seed, count in enumerate((examples, validation))
