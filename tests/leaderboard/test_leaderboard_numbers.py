@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from leaderboard_records import make_cases, make_record, make_records
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from dicecast.leaderboard.build import build_leaderboard
-from dicecast.leaderboard.points import point_metrics, undefined_metrics
-from dicecast.leaderboard.resamples import INTERVAL_METRICS, interval_samples
 from dicecast.leaderboard.rows import COLUMNS
 from dicecast.metrics.bootstrap import resample_counts
-from dicecast.metrics.evaluate import METRICS, evaluate
-from dicecast.metrics.under_counts import metric_under
 
 REQUIRED = [
     "suite",
@@ -50,51 +47,6 @@ REQUIRED = [
     "status",
     "reason",
 ]
-
-
-def awkward_scores(quality, generator):
-    """Return scores with and without ties, a constant, a perfect and an incomplete one."""
-    cases = len(quality)
-    scores = quality + generator.normal(scale=0.3, size=(12, cases))
-    scores[6:] = scores[6:].round(1)
-    scores[9], scores[10] = 0.0, quality
-    if cases:
-        scores[11, 0] = np.nan
-    return scores
-
-
-@pytest.mark.parametrize("cases", [0, 1, 2, 3, 7, 60, 650])
-@pytest.mark.parametrize("quality_of", ["distinct", "tied", "constant"])
-@pytest.mark.parametrize("threshold", [0.6, 0.0, 2.0])
-def test_points_and_reasons_are_those_of_evaluate(cases, quality_of, threshold):
-    generator = np.random.default_rng(cases)
-    quality = generator.beta(5.0, 2.0, cases)
-    quality = {"distinct": quality, "tied": quality.round(1), "constant": quality * 0 + 0.7}[
-        quality_of
-    ]
-    scores = awkward_scores(quality, generator)
-    predicts = np.arange(len(scores)) % 2 == 0
-    found = point_metrics(scores, quality, threshold, predicts)
-    for row, score in enumerate(scores):
-        expected = evaluate(score, quality, threshold, bool(predicts[row]))
-        for name in METRICS:
-            np.testing.assert_allclose(
-                found[name][row], expected.values[name], atol=1e-12, err_msg=f"{name} {row}"
-            )
-        assert undefined_metrics(score, quality, threshold, bool(predicts[row])) == expected.reasons
-
-
-@pytest.mark.parametrize("cases", [1, 2, 5, 60, 131])
-@pytest.mark.parametrize("threshold", [0.6, 0.9, 0.0])
-def test_samples_are_those_of_metric_under(cases, threshold):
-    generator = np.random.default_rng(cases)
-    quality = generator.beta(5.0, 2.0, cases).round(2)
-    scores = awkward_scores(quality, generator)[:11]
-    counts = resample_counts([str(index // 2) for index in range(cases)], 500, seed=1)
-    found = interval_samples(scores, quality, counts, threshold)
-    for name in INTERVAL_METRICS:
-        expected = metric_under(name, scores, quality, counts, threshold)
-        np.testing.assert_allclose(found[name], expected, atol=1e-12, err_msg=name)
 
 
 def test_points_are_means_over_seeds_of_the_libraries_numbers():
@@ -133,6 +85,15 @@ def test_intervals_are_those_of_an_explicit_loop():
     assert (row["spearman_low"], row["spearman_high"]) == pytest.approx((low, high), abs=1e-12)
     low, high = np.quantile(areas, [0.025, 0.975])
     assert (row["failure_auroc_low"], row["failure_auroc_high"]) == pytest.approx((low, high))
+
+
+def test_intervals_that_nobody_asked_for_are_empty_and_change_nothing_else():
+    records = make_records()
+    whole, part = build_leaderboard(records), build_leaderboard(records, ["failure_auroc"])
+    left_out = ["spearman_low", "spearman_high", "aurc_low", "aurc_high"]
+    assert whole[left_out].notna().any().all()
+    assert part[left_out].isna().all().all()
+    pd.testing.assert_frame_equal(part.drop(columns=left_out), whole.drop(columns=left_out))
 
 
 def test_columns():

@@ -45,7 +45,7 @@ def test_augrc_of_binary_risk_is_a_function_of_auroc(sample):
     assert risk_coverage.augrc(score, quality) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(samples(quality=st.floats(0, 1), least=0), st.randoms(use_true_random=False))
 def test_no_metric_depends_on_the_order_of_the_cases(sample, random):
     score, quality = sample
@@ -60,7 +60,7 @@ def test_no_metric_depends_on_the_order_of_the_cases(sample, random):
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(samples())
 def test_ranking_metrics_see_only_the_order_of_the_score(sample):
     score, quality = sample

@@ -82,13 +82,15 @@ def _print(results: Path, suite: str, form: Format) -> None:
     from dicecast.leaderboard.files import read_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.render import as_csv, as_json, as_markdown  # noqa: PLC0415
 
-    table = read_leaderboard(results, suite)
     if form is Format.TABLE:
         from rich.console import Console  # noqa: PLC0415
 
-        from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
+        from dicecast.leaderboard.terminal import (  # noqa: PLC0415
+            SHOWN_INTERVALS,
+            print_leaderboard,
+        )
 
-        print_leaderboard(table, Console())
+        print_leaderboard(read_leaderboard(results, suite, SHOWN_INTERVALS), Console())
         return
     render = {Format.MARKDOWN: as_markdown, Format.CSV: as_csv, Format.JSON: as_json}[form]
-    typer.echo(render(table), nl=False)
+    typer.echo(render(read_leaderboard(results, suite)), nl=False)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from dicecast.leaderboard.collect import Domain, domains, in_order
 from dicecast.leaderboard.ranking import rank
-from dicecast.leaderboard.rows import COLUMNS, Settings, estimator_rows
+from dicecast.leaderboard.rows import COLUMNS, INTERVAL_METRICS, Settings, estimator_rows
 from dicecast.metrics.bootstrap import resample_counts
 from dicecast.records import Record
 
 
-def build_leaderboard(records: Iterable[Record]) -> pd.DataFrame:
+def build_leaderboard(
+    records: Iterable[Record], intervals: Sequence[str] = INTERVAL_METRICS
+) -> pd.DataFrame:
     """Return the leaderboard of one suite; the order of records and of cases changes nothing.
 
     Every metric is the mean over the seeds of an estimator. ``*_low`` and ``*_high`` are the ends
@@ -32,6 +34,7 @@ def build_leaderboard(records: Iterable[Record]) -> pd.DataFrame:
 
     Args:
         records: Of one suite.
+        intervals: The metrics to give an interval for; those of the others are NaN.
 
     Returns:
         The ``COLUMNS``; in-distribution rows first, then by domain, rank, and falling correlation.
@@ -49,6 +52,7 @@ def build_leaderboard(records: Iterable[Record]) -> pd.DataFrame:
         int(first.bootstrap.get("resamples", 1000)),
         int(first.bootstrap.get("seed", 0)),
         float(first.bootstrap.get("level", 0.95)),
+        tuple(intervals),
     )
     tables = [_domain_table(domain, settings) for domain in domains(ordered)]
     table = pd.concat(tables, ignore_index=True)

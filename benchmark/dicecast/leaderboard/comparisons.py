@@ -12,7 +12,7 @@ from dicecast.leaderboard.collect import Domain, Run, domains, in_order
 from dicecast.leaderboard.render import Row, fixed, number
 from dicecast.metrics.bootstrap import paired_difference, resample_counts
 from dicecast.metrics.catalogue import METRICS
-from dicecast.metrics.under_counts import metric_under
+from dicecast.metrics.resampling.compute import resampled_metrics
 from dicecast.records import Record
 from dicecast.suite import Comparison
 
@@ -99,8 +99,8 @@ def _sampled(
     values = np.zeros((len(COMPARED), 2, len(counts)))
     for run in runs:
         rows = [run.names.index(name) for name in (comparison.score, comparison.against)]
-        for place, metric in enumerate(COMPARED):
-            values[place] += metric_under(metric, run.scores[rows], run.quality, counts, threshold)
+        found = resampled_metrics(run.scores[rows], run.quality, counts, threshold, COMPARED)
+        values += [found[metric] for metric in COMPARED]
         if not run.predicts_quality[rows].all():
             values[COMPARED.index("mae")] = np.nan
     return values / len(runs)

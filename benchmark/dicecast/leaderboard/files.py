@@ -13,6 +13,7 @@ from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import answers, compare
 from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
 from dicecast.leaderboard.render import as_csv, as_markdown
+from dicecast.leaderboard.rows import INTERVAL_METRICS
 from dicecast.records import read_records, write_atomically
 from dicecast.stopwatch import timed
 from dicecast.suite import Comparison
@@ -27,17 +28,20 @@ class Written(NamedTuple):
     table: pd.DataFrame
 
 
-def read_leaderboard(results: Path, suite: str) -> pd.DataFrame:
+def read_leaderboard(
+    results: Path, suite: str, intervals: Sequence[str] = INTERVAL_METRICS
+) -> pd.DataFrame:
     """Return the leaderboard that the records of a suite give; see ``build_leaderboard``.
 
     Args:
         results: The folder with a folder for each suite.
         suite: The suite's name.
+        intervals: The metrics to give an interval for.
 
     Raises:
         DicecastError: There are no records, one cannot be read, or they do not belong together.
     """
-    return build_leaderboard(read_records(results, suite))
+    return build_leaderboard(read_records(results, suite), intervals)
 
 
 def write_leaderboard(

@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicecast.leaderboard.collect import Run
-from dicecast.leaderboard.points import point_metrics, undefined_metrics
-from dicecast.leaderboard.resamples import INTERVAL_METRICS, interval_samples
 from dicecast.metrics.bootstrap import interval
-from dicecast.metrics.catalogue import METRICS
+from dicecast.metrics.evaluate import METRICS, undefined_metrics
+from dicecast.metrics.resampling.compute import resampled_metrics
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Cells = dict[str, object]
+
+INTERVAL_METRICS = ("spearman", "failure_auroc", "aurc")
+"""The metrics that have an interval in the leaderboard."""
+
+ERRORS = ("mae", "rmse", "r2")
+"""The metrics of those scores alone that estimate the Dice."""
 
 KEYS = ("suite", "domain", "estimator", "score")
 """What makes a row one of a kind."""
@@ -46,6 +51,7 @@ class Settings:
         resamples: How many resamples the intervals are from.
         seed: Of the resamples.
         level: Coverage of the intervals.
+        intervals: The metrics to give one for; any other is NaN, and is not computed.
     """
 
     suite: str
@@ -53,6 +59,7 @@ class Settings:
     resamples: int
     seed: int
     level: float
+    intervals: tuple[str, ...] = INTERVAL_METRICS
 
 
 class EstimatorRows(NamedTuple):
@@ -85,8 +92,8 @@ def estimator_rows(runs: Sequence[Run], counts: Counts, settings: Settings) -> E
         failed: Cells = {"status": "failed", "reason": _by_seed(errors, len(runs))}
         cells = [_blank(runs, name) | failed for name in names or [""]]
         return EstimatorRows(cells, np.full((len(cells), len(counts)), np.nan))
-    points, samples = _means(runs, names, counts, settings.threshold)
-    intervals = {metric: _intervals(samples[metric], settings.level) for metric in samples}
+    points, samples = _means(runs, names, counts, settings)
+    intervals = {name: _intervals(samples[name], settings.level) for name in settings.intervals}
     cells = [_blank(runs, name) | _case_cells(runs, settings.threshold) for name in names]
     for row, name in enumerate(names):
         cells[row] |= dict(zip(METRICS, points[row].tolist(), strict=True))
@@ -116,24 +123,35 @@ def _case_cells(runs: Sequence[Run], threshold: float) -> Cells:
 
 
 def _means(
-    runs: Sequence[Run], names: Sequence[str], counts: Counts, threshold: float
+    runs: Sequence[Run], names: Sequence[str], counts: Counts, settings: Settings
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Return means over the runs, NaN where one is: points ``(names, metrics)`` and samples."""
+    """Return means over the runs, NaN where one is: points ``(names, metrics)`` and samples.
+
+    Spearman's samples, by which rows are ranked, are there whether it has an interval or not.
+    """
     points = np.zeros((len(names), len(METRICS)))
-    samples = {metric: np.zeros((len(names), len(counts))) for metric in INTERVAL_METRICS}
+    sampled = dict.fromkeys(("spearman", *settings.intervals))
+    samples = {metric: np.zeros((len(names), len(counts))) for metric in sampled}
     for run in runs:
-        found = point_metrics(run.scores, run.quality, threshold, run.predicts_quality)
         places = [names.index(name) for name in run.names]
-        points += _placed(np.stack([found[metric] for metric in METRICS], axis=1), places, names)
-        usable = np.isfinite(run.scores).all(axis=1)
-        drawn = interval_samples(run.scores[usable], run.quality, counts, threshold)
+        points += _placed(_points(run, settings.threshold), places, names)
+        drawn = resampled_metrics(run.scores, run.quality, counts, settings.threshold, sampled)
         for metric, numbers in drawn.items():
-            samples[metric] += _placed(numbers, np.array(places)[usable], names)
+            samples[metric] += _placed(numbers, places, names)
     points /= len(runs)
     return points, {metric: numbers / len(runs) for metric, numbers in samples.items()}
 
 
-def _placed(rows: Floats, places: Sequence[int] | NDArray[np.intp], names: Sequence[str]) -> Floats:
+def _points(run: Run, threshold: float) -> Floats:
+    """Return the metrics of the cases as they are, ``(scores, metrics)``."""
+    once = np.ones((1, len(run.quality)), dtype=np.int64)
+    found = resampled_metrics(run.scores, run.quality, once, threshold)
+    for metric in ERRORS:
+        found[metric][~run.predicts_quality] = np.nan
+    return np.concatenate([found[metric] for metric in METRICS], axis=1)
+
+
+def _placed(rows: Floats, places: Sequence[int], names: Sequence[str]) -> Floats:
     """Put rows where their names are; a row that is missing is NaN."""
     table = np.full((len(names), rows.shape[1]), np.nan)
     table[places] = rows

@@ -13,6 +13,9 @@ from rich.text import Text
 from dicecast.data.cases import IN_DISTRIBUTION
 from dicecast.leaderboard.render import Row, few_failures, fixed, number, rank_text
 
+SHOWN_INTERVALS = ("failure_auroc",)
+"""The intervals that are printed; a table for the terminal alone needs no others."""
+
 CONTROLS = ("random", "constant", "volume")
 """Scores that know nothing of uncertainty; the best row of each is always shown."""
 
@@ -23,7 +26,7 @@ def print_leaderboard(table: pd.DataFrame, console: Console, top: int = 15) -> N
     """Print the best rows, the controls and the failures, and one line for each further domain.
 
     Args:
-        table: As of ``build_leaderboard``.
+        table: As of ``build_leaderboard``, with ``SHOWN_INTERVALS`` or more.
         console: Where to print; 80 columns are enough.
         top: How many rows of the first domain are shown.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.metrics.tie_groups import Order
+from dicecast.metrics.ranks import doubled_midranks
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +92,4 @@ def _unit(values: Floats) -> Floats:
 
 def _centred_ranks(values: Floats) -> Floats:
     """Return twice the distance of each midrank from their mean: integers, so sums are exact."""
-    order = Order.of(values)
-    ranks: Floats = (order.below + order.upto - len(values)).astype(np.float64)
-    return ranks
+    return (doubled_midranks(values) - len(values)).astype(np.float64)

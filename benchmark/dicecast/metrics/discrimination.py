@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.metrics.tie_groups import Order
+from dicecast.metrics.ranks import doubled_midranks
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -46,8 +46,7 @@ def failure_auroc(score: Floats, quality: Floats, threshold: float) -> float:
     if _one_class(success):
         return float("nan")
     good = np.count_nonzero(success)
-    order = Order.of(score)
-    midranks = (order.below + order.upto + 1) / 2
+    midranks = (doubled_midranks(score) + 1) / 2
     wins = midranks[success].sum() - good * (good + 1) / 2
     return float(wins / (good * (len(success) - good)))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dicecast.metrics.catalogue import METRICS, Sample
 
-__all__ = ["METRICS", "Evaluation", "evaluate"]
+__all__ = ["METRICS", "Evaluation", "evaluate", "undefined_metrics"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def evaluate(
         (1.0, 'the score is a ranking, not an estimate of Dice')
     """
     sample = _checked(score, quality, threshold, predicts_quality)
-    reasons = _reasons(sample)
+    reasons = undefined_metrics(
+        sample.score, sample.quality, sample.threshold, sample.predicts_quality
+    )
     values = {
         name: float("nan") if name in reasons else metric.compute(sample)
         for name, metric in METRICS.items()
@@ -75,10 +80,28 @@ def evaluate(
     )
 
 
-def _reasons(sample: Sample) -> dict[str, str]:
-    undefined = np.count_nonzero(np.isnan(sample.score))
-    if undefined:
-        return dict.fromkeys(METRICS, f"undefined for {undefined} of {len(sample.score)} cases")
+def undefined_metrics(
+    score: Floats, quality: Floats, threshold: float, predicts_quality: bool
+) -> dict[str, str]:
+    """Return why each metric that does not exist for a score does not.
+
+    Arguments are those of :func:`evaluate`, as arrays; they are not checked.
+    """
+    missing = int(np.count_nonzero(np.isnan(score)))
+    if missing:
+        return dict.fromkeys(METRICS, f"undefined for {missing} of {len(score)} cases")
+    constant = len(score) == 0 or bool(np.ptp(score) == 0)
+    return dict(_reasons(constant, quality.tobytes(), threshold, predicts_quality))
+
+
+@lru_cache(maxsize=256)
+def _reasons(
+    constant: bool, quality: bytes, threshold: float, predicts_quality: bool
+) -> dict[str, str]:
+    """Ask the catalogue once for all scores it says the same of: a leaderboard has thousands."""
+    truth = np.frombuffer(quality)
+    score = np.zeros(len(truth)) if constant else np.arange(len(truth), dtype=np.float64)
+    sample = Sample(score, truth, threshold, predicts_quality)
     found = {
         name: next(filter(None, (obstacle(sample) for obstacle in metric.obstacles)), None)
         for name, metric in METRICS.items()

@@ -1,0 +1,1 @@
+"""Every metric of many scores in many bootstrap resamples, without repeating a case."""

@@ -1,0 +1,98 @@
+"""The metrics that see only the order of a score: which sums they need, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicecast.metrics.resampling import rank_sums
+from dicecast.metrics.resampling.acceptance import Acceptance
+from dicecast.metrics.resampling.block import divide
+from dicecast.metrics.resampling.selective_risk import selective_risks
+from dicecast.metrics.resampling.shared import Shared
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# Rounding of the areas moves naurc by about 1e-15 over the room between random and best.
+_LEAST_ROOM = 1e-5
+
+Sum = Callable[[Acceptance, Shared], Floats]
+
+
+class RankMetric(NamedTuple):
+    """A metric of a score's order.
+
+    Attributes:
+        sums: What it needs of each score; each gives ``(rows, resamples)``.
+        finish: Turns the sums, ``(rows, resamples)`` each, into the metric.
+        doubtful: Says in which resamples rounding may have decided.
+    """
+
+    sums: tuple[Sum, ...]
+    finish: Callable[..., Floats]
+    doubtful: Callable[[Shared], Flags | np.bool_] = lambda _: np.False_
+
+
+def _spearman(shared: Shared, products: Floats, cubed_ties: Floats) -> Floats:
+    # Squared doubled ranks sum to (N^3 - sum of t^3) / 3 over groups of t tied cases: exact.
+    spread = (shared.block.total**3 - cubed_ties) / 3.0
+    return divide(products, np.sqrt(shared.quality_spread * spread))
+
+
+def _failure_auroc(shared: Shared, ranks: Floats) -> Floats:
+    # Summed doubled ranks are pairs in order minus pairs out of order; ties are neither.
+    return divide(shared.pairs + ranks, 2.0 * shared.pairs)
+
+
+def _of_failures(shared: Shared, sums: Floats) -> Floats:
+    return divide(sums, np.where(shared.pairs > 0.0, shared.block.failures, 0.0))
+
+
+def _of_successes(shared: Shared, sums: Floats) -> Floats:
+    return divide(sums, np.where(shared.pairs > 0.0, shared.block.successes, 0.0))
+
+
+def _areas(taken: Acceptance, shared: Shared) -> Floats:
+    return selective_risks(taken)
+
+
+def _aurc(shared: Shared, areas: Floats) -> Floats:
+    curve: Floats = areas / (2.0 * shared.ranked)
+    return curve
+
+
+def _e_aurc(shared: Shared, areas: Floats) -> Floats:
+    return _aurc(shared, areas) - shared.best_area
+
+
+def _naurc(shared: Shared, areas: Floats) -> Floats:
+    return divide(shared.random_area - _aurc(shared, areas), shared.room)
+
+
+def _little_room(shared: Shared) -> Flags:
+    little: Flags = shared.room < _LEAST_ROOM
+    return little & (not shared.block.truth.constant)
+
+
+def _augrc(shared: Shared, ranks: Floats) -> Floats:
+    # A case's risk counts from its own coverage on, which is the share ranked below it.
+    area: Floats = (ranks / shared.ranked + shared.total_risk) / (2.0 * shared.ranked)
+    return area
+
+
+RANK_METRICS = {
+    "spearman": RankMetric((rank_sums.ranks_by_quality, rank_sums.cubed_ties), _spearman),
+    "failure_auroc": RankMetric((rank_sums.ranks_of_successes,), _failure_auroc),
+    "average_precision_failure": RankMetric((rank_sums.precision_of_failures,), _of_failures),
+    "average_precision_success": RankMetric((rank_sums.precision_of_successes,), _of_successes),
+    "fpr_at_95_tpr": RankMetric((rank_sums.failures_accepted,), _of_failures),
+    "aurc": RankMetric((_areas,), _aurc),
+    "e_aurc": RankMetric((_areas,), _e_aurc),
+    "naurc": RankMetric((_areas,), _naurc, _little_room),
+    "augrc": RankMetric((rank_sums.ranks_by_risk,), _augrc),
+}
+"""By the names of ``dicecast.metrics.catalogue.METRICS``."""
