@@ -14,7 +14,7 @@ LAYERS = [
     {"mount", "registry"},
     {"plugins", "identity", "metrics", "stacks"},
     {"scratch"},
-    {"store", "suite", "records", "listing", "figures"},
+    {"store", "remote_store", "suite", "records", "listing", "figures"},
     {"data"},
     {"networks"},
     {"training"},

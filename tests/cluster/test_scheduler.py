@@ -64,6 +64,17 @@ def test_tables_are_those_of_a_run_without_dask(scheduler, work, recording, tabl
     assert Matrix(replace(work, suite=work.suite.with_estimators(["random"]))).missing == []
 
 
+def test_the_store_may_be_a_url(scheduler, work, recording, tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("DICECAST_CACHE", str(tmp_path / "cache"))
+    remote = replace(work, store=f"memory://{tmp_path}", results=tmp_path / "by_url")
+    assert Matrix(remote).run(on_cluster(remote, scheduler, recording)) == []
+    monkeypatch.setenv("DICECAST_CACHE", str(tmp_path / "another_machine"))
+    again = replace(remote, results=tmp_path / "again")
+    assert Matrix(again).missing == []
+    assert tables(again.results) == tables(remote.results)
+    assert len(tables(again.results)) == 1
+
+
 def test_stages_take_the_resources_they_are_given(scheduler, work, recording):
     suite = work.suite.model_copy(update={"heads": ()})
     work = replace(work, suite=suite)

@@ -41,10 +41,9 @@ def _here(work: Work, console: Console) -> Compute:
     with console.status("Loading TensorFlow and the data ..."), quiet_start():
         from dicecast.cli.progress import reporter_for  # noqa: PLC0415
         from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
-        from dicecast.store import Store  # noqa: PLC0415
 
         reporter = reporter_for(console)
-        store = Store(work.store)
+        store = work.open_store()
         prepared = SuiteRun(work.suite, store, work.results, work.data_root, reporter, work.debug)
     return prepared.finished
 

@@ -34,8 +34,8 @@ def run(  # noqa: PLR0913  one parameter an option
         typer.Option("--set", help="Change a value, e.g. --set training.epochs=5."),
     ] = None,
     store: Annotated[
-        Path, typer.Option(help="Where trained weights and predictions are kept.")
-    ] = Path(".dicecast"),
+        str, typer.Option(help="Folder (or fsspec URL) of weights and predictions.")
+    ] = ".dicecast",
     results: Annotated[Path, typer.Option(help="Where records and leaderboards go.")] = Path(
         "results"
     ),
@@ -75,7 +75,8 @@ def run(  # noqa: PLR0913  one parameter an option
     """
     on_cluster = chosen_cluster(workers, scheduler, cluster)
     loaded = load_suite(suite, change or ())
-    work = Work(loaded, store, results, data_root, tuple(plugin or ()), debug)
+    place = store if "://" in store else Path(store)
+    work = Work(loaded, place, results, data_root, tuple(plugin or ()), debug)
     chosen = selected(loaded, names, seeds, work.load_plugins())
     console = Console()
     console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)

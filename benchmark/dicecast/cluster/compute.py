@@ -35,7 +35,7 @@ def _absolute(work: Work) -> Work:
 
     return replace(
         work,
-        store=absolute(work.store),
+        store=absolute(work.store) if isinstance(work.store, Path) else work.store,
         results=absolute(work.results),
         data_root=None if work.data_root is None else absolute(work.data_root),
         plugins=tuple(absolute(path) for path in work.plugins),

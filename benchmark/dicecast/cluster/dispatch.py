@@ -30,7 +30,6 @@ from dicecast.harness.stages import (
 )
 from dicecast.harness.stored_records import StoredRecords
 from dicecast.harness.work import Work
-from dicecast.store import Store
 
 FIRST = 2
 ORDER: dict[type, int] = {RecordStage: 0, TrainStage: 1, PredictStage: 3, HeadStage: 3}
@@ -59,7 +58,7 @@ class Dispatcher:
     ) -> None:
         self.client, self.work, self.watcher = client, work, watcher
         self.resources = dict(resources)
-        self._records = StoredRecords(work.suite, Store(work.store), work.data_root)
+        self._records = StoredRecords(work.suite, work.open_store(), work.data_root)
         self._expected: Versions = versions()
         self._ready: list[tuple[int, int, Stage]] = []
         self._running: dict[str, tuple[Stage, Future]] = {}

@@ -86,11 +86,11 @@ def _local(settings: LocalWorkers) -> Iterator[SpecCluster]:
             options["resources"] = {"GPU": 1}
         workers[number] = {"cls": Nanny, "options": options}
     scheduler = {"cls": DaskScheduler, "options": {"dashboard_address": ":0", "port": 0}}
-    threads = thread_variables(len(cores))
+    # Read when libraries are loaded, so set before the process begins.
+    variables = thread_variables(len(cores)) | {"DASK_LOGGING__DISTRIBUTED": "critical"}
     with (
         _environment_kept(),
-        # Libraries read these when they are loaded, so before the process begins.
-        dask.config.set({"distributed.nanny.pre-spawn-environ": threads}),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": variables}),
         SpecCluster(workers, scheduler=scheduler, silence_logs=logging.ERROR) as cluster,
     ):
         yield cluster

@@ -9,7 +9,6 @@ from dicecast.harness.outcome import Failure, Finished, RunKey
 from dicecast.harness.stored_records import StoredRecords
 from dicecast.harness.work import Work
 from dicecast.records import write_record
-from dicecast.store import Store
 
 Compute: TypeAlias = Callable[[Sequence[RunKey]], Iterable[Finished]]
 """Computes runs, in this process or on a cluster, and yields what comes of each."""
@@ -28,7 +27,7 @@ class Matrix:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._records = StoredRecords(work.suite, Store(work.store), work.data_root)
+        self._records = StoredRecords(work.suite, work.open_store(), work.data_root)
         self.stored: list[RunKey] = []
         self.missing: list[RunKey] = []
         for key in work.run_keys():

@@ -137,9 +137,8 @@ def _run(
     with quiet_start():
         with timed("import"):
             from dicecast.harness.run import SuiteRun  # noqa: PLC0415  imports TensorFlow
-            from dicecast.store import Store  # noqa: PLC0415
         _measure(work.suite.compute.precision, rates)
-        store = Store(work.store)
+        store = work.open_store()
         prepared = SuiteRun(work.suite, store, work.results, work.data_root, reporter, work.debug)
     images = sum(len(cases) for _, cases in prepared.data.roles())
     watch.add(("data",), Spent(images=images))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dicecast.errors import DicecastError
@@ -48,18 +47,23 @@ class _BackboneStore(Store):
     side, and it is fitted again when all are there.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.root)
+        self.store = store
         self.wanted = ""
         self.missing: list[str] = []
+
+    def find(self, stage: str, identity: Any) -> Artifact | None:
+        """Return the stored artifact, or None."""
+        return self.store.find(stage, identity)
 
     def get(self, stage: str, identity: Any, make: Callable[[], Artifact]) -> Artifact:
         """Return the stored artifact, or make it; a missing backbone has no weights."""
         if stage != "backbone":
-            return super().get(stage, identity, make)
+            return self.store.get(stage, identity, make)
         key = hash_of(identity)
         if key == self.wanted:
-            super().get(stage, identity, make)
+            self.store.get(stage, identity, make)
             raise _Trained
         found = self.find(stage, identity)
         if found is None:
@@ -79,11 +83,12 @@ class StepwiseRun(SuiteRun):
     """
 
     def __init__(self, work: Work, reporter: Reporter) -> None:
-        self._backbones = _BackboneStore(work.store)
+        store = work.open_store()
+        self._backbones = _BackboneStore(store)
         super().__init__(
             work.suite, self._backbones, work.results, work.data_root, reporter, work.debug
         )
-        self._records = StoredRecords(work.suite, Store(work.store), work.data_root)
+        self._records = StoredRecords(work.suite, store, work.data_root)
         self._latest: tuple[RunKey, Artifact, Predicted] | None = None
 
     def compute(self, stage: Stage) -> Outcome:
