@@ -76,6 +76,7 @@ PACKAGES = (
 )
 
 
+@functools.cache
 def package_versions() -> dict[str, str]:
     """Return the installed versions of the packages that numbers depend on."""
     found = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from keras import ops
 
 from dicecast.data.cases import FittingData
@@ -107,7 +108,8 @@ class BackbonePredictive(Predictive):
         self.num_parameters = sum(member.num_parameters for member in members)
         # Members' weights are stacked and given as arguments: one trace serves them all.
         stacked = zip(*(member.weights for member in members), strict=True)
-        self.state = [ops.stack(weights) for weights in stacked]
+        # By NumPy: TensorFlow takes a list of arrays number by number.
+        self.state = [np.stack(weights) for weights in stacked]
         self.graph_key = (id(self.backbone.network), self.count, self.num_draws, noisy)
 
     @property

@@ -69,7 +69,8 @@ class SuiteRun:
         with timed("data"):
             self.data: SegmentationData = self.dataset.load(data_root, suite.image_size)
         # Fails here, before anything is trained, if the images do not fit the backbone.
-        self.architecture.build(self.data.image_shape, self.data.num_classes)
+        with timed("trace"):
+            self.architecture.build(self.data.image_shape, self.data.num_classes)
         self.trainer = BackboneTrainer(
             self.data.for_fitting(),
             self.architecture,
