@@ -15,7 +15,7 @@ MODES = ("an image and pair", "a pair, all images", "an image, all pairs")
 
 
 def compare(quick: bool) -> dict[str, Any]:
-    """Compare the masks of 10 draws of images of 96x96, all pairs, on both sides."""
+    """Compare the masks of 10 draws of images of 64x64, all pairs, on both sides."""
     images = 64 if quick else 256
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -40,7 +40,7 @@ def compare(quick: bool) -> dict[str, Any]:
         peer.call("workloads.monai_pairwise_dice:answers", mode=MODES[0], path=answers[1])
         differences = turns.must_agree(*map(np.load, answers), within=1e-6)
     return found | {
-        "work": "mean Dice over the 45 pairs of 10 draws' masks, 96x96, from the masks on",
+        "work": "mean Dice over the 45 pairs of 10 draws' masks, 64x64, from the masks on",
         "peer_is": "monai.metrics.compute_dice over the pairs",
         "largest_differences": differences,
     }

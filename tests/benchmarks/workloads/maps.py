@@ -27,7 +27,7 @@ def smooth_maps(count: int = 1000, size: int = 96, seed: int = 0) -> Maps:
     return Maps(maps.astype(np.float32), masks)
 
 
-def drawn_masks(images: int, draws: int = 10, size: int = 96, seed: int = 0) -> NDArray[np.uint8]:
+def drawn_masks(images: int, draws: int = 10, size: int = 64, seed: int = 0) -> NDArray[np.uint8]:
     """Return masks ``(draws, images, size, size)`` that share a blob and differ along its edge."""
     random = np.random.default_rng(seed)
     common = ndimage.gaussian_filter(random.normal(size=(images, size, size)), (0, 12, 12))
