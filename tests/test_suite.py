@@ -98,7 +98,7 @@ def test_every_other_key_of_a_part_is_a_setting(written: Path) -> None:
         ('"larger"', '""', r"name"),
         ('label = "strong"', 'label = "a/b"', r"estimators\.1\.label"),
         ('label = "strong"', "", r"estimators has mc_dropout twice.*label"),
-        ("[dataset]", "[compute]\nprecision = 'float16'\n[dataset]", r"compute\.precision"),
+        ("[dataset]", "[compute]\nprecision = 'float8'\n[dataset]", r"compute\.precision"),
         ("[dataset]", "[compute]\naccelerat = 'xla'\n[dataset]", r"Did you mean 'accelerate'"),
         ("[dataset]", "[bootstrap]\nlevel = 1.0\n[dataset]", r"bootstrap\.level"),
         ("[dataset]", "[bootstrap]\nresamples = 10\n[dataset]", r"bootstrap\.resamples"),

@@ -84,7 +84,14 @@ def test_an_interruption_leaves_no_process_and_what_was_done(tmp_path):
     command += ["--estimators", "random,mc_dropout,deep_ensemble"]
     command += ["--set", "heads=[]", "--set", "training.epochs=3"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    first = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
+    # A background job, as these tests may be, ignores Ctrl-C; the run must not inherit that.
+    first = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        **pipes,
+    )
     seen = next(line for line in first.stdout if line.startswith("train"))
     started = psutil.Process(first.pid).children(recursive=True)
     # As a terminal does: the workers get it too.
