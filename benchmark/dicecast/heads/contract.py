@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.data.cases import Cases
-from dicecast.stacks import Stack
+from dicecast.stacks import Stack, select
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Evidence:
             undefined for a case is NaN there.
         mask_shape: One column a shape feature of the predicted mask (volume, components, ...).
         num_classes: How many classes, background included.
+        features: ``(cases, features)``, float32, the estimator's backbone's own description of
+            each image (mean activations of its deepest block), computed when rows are first asked
+            for; None where the estimator has none.
     """
 
     images: Stack[np.uint8]
@@ -39,12 +42,13 @@ class Evidence:
     scores: pd.DataFrame
     mask_shape: pd.DataFrame
     num_classes: int
+    features: Stack[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: slice | NDArray[np.intp]) -> Evidence:
-        """Return the evidence of the cases at ``rows``, read into memory."""
+        """Return the evidence of the cases at ``rows``, read into memory (but for features)."""
         return Evidence(
             self.images[rows],
             self.masks[rows],
@@ -52,6 +56,7 @@ class Evidence:
             self.scores.iloc[rows].reset_index(drop=True),
             self.mask_shape.iloc[rows].reset_index(drop=True),
             self.num_classes,
+            None if self.features is None else select(self.features, rows),
         )
 
 
@@ -59,12 +64,18 @@ class Evidence:
 class Examples:
     """Segmented cases whose quality is known; what a head is fitted on. Never of the test role.
 
+    Of the quality role, or out of fold: of the training role, each predicted by an estimator that
+    was fitted without its patient.
+
     Attributes:
         evidence: What a head will see of a case.
         quality: The true quality (Dice) of each predicted mask, ``(cases,)``, in [0, 1].
         truth: The true masks, ``(cases, height, width)``, uint8.
         groups: The patient of each case; a head that splits its examples splits by these.
         reference: The training role, for heads that compare with known cases.
+        reference_features: The features of ``reference``; see ``Evidence.features``.
+        folds: Where the examples are out-of-fold predictions of the training role, the same
+            examples apart, each fold with the cases and features that its estimator was fitted on.
     """
 
     evidence: Evidence
@@ -72,6 +83,17 @@ class Examples:
     truth: Stack[np.uint8]
     groups: Sequence[str]
     reference: Cases
+    reference_features: Stack[np.float32] | None = None
+    folds: tuple[Examples, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Examples, ...]:
+        """The examples in parts within which a case can be compared with ``reference``.
+
+        The estimators of two folds have features of their own, and what is an example of one fold
+        is a reference of the others: a head that compares goes through these.
+        """
+        return self.folds or (self,)
 
 
 class FittedHead(Protocol):
@@ -94,7 +116,7 @@ class QualityHead(Protocol):
         ...
 
     def fit(self, examples: Examples, seed: int) -> FittedHead:
-        """Fit the head on cases of the quality role.
+        """Fit the head on cases that its estimator was not fitted on.
 
         Raises:
             DicecastError: The examples do not allow a fit; the row is then undefined, for that
