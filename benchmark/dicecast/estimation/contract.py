@@ -32,6 +32,8 @@ class Predictive:
         num_parameters: Trainable weights in all networks, for the record.
         graph_key: Predictives of one class with equal keys share one compiled graph, so ``self``
             must matter through the key and ``state`` alone; None shares nothing.
+        feature_backbone: The backbone whose deepest block describes an image to the quality heads
+            that compare cases; None where no single network does.
     """
 
     num_draws: int = 1
@@ -40,6 +42,7 @@ class Predictive:
     measures_from_draws: bool = True
     num_parameters: int = 0
     graph_key: Hashable | None = None
+    feature_backbone: Backbone | None = None
 
     @property
     def operations(self) -> int:
@@ -101,7 +104,7 @@ class BackbonePredictive(Predictive):
     def __init__(
         self, members: Sequence[Backbone], num_draws: int | None = None, noisy: bool = False
     ) -> None:
-        self.backbone = members[0]
+        self.backbone = self.feature_backbone = members[0]
         self.count = len(members)
         self.num_draws = num_draws or self.count
         self.noisy = noisy
