@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.errors import DatasetError
-from dicecast.stacks import Stack, chunks
+from dicecast.stacks import Stack, chunks, select
 from dicecast.stopwatch import timed
 
 IN_DISTRIBUTION = "in_distribution"
@@ -66,15 +66,28 @@ class Cases:
         """The names of the cases, in order."""
         return [str(stem) for stem in self.table["stem"]]
 
+    @property
+    def groups(self) -> list[str]:
+        """The patients of the cases, in order."""
+        return [str(group) for group in self.table["group"]]
+
+    @cached_property
+    def fingerprints(self) -> list[str]:
+        """The SHA-256 of the pixels of each image, in order."""
+        return [
+            hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+            for rows in chunks(self.images)
+            for image in self.images[rows]
+        ]
+
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Cases:
         """Return the cases at ``rows`` (indices or a boolean mask), in that order, in memory."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Cases(
-            self.table.iloc[rows].reset_index(drop=True),
-            self.images[rows],
-            self.masks[rows],
-            None if self.raters is None else self.raters[rows],
-        )
+        return self._cases(rows, lambda stack: stack[rows])
+
+    def select(self, rows: NDArray[np.intp]) -> Cases:
+        """Return the cases at ``rows``, in that order; no pixel in a file is read."""
+        return self._cases(rows, lambda stack: select(stack, rows))
 
     @timed("data")
     def update_hash(self, digest: hashlib._Hash) -> None:
@@ -85,6 +98,17 @@ class Cases:
                 for rows in chunks(stack):
                     digest.update(np.ascontiguousarray(stack[rows]).data)
         digest.update(self.table[["stem", "group", "domain"]].to_csv(index=False).encode())
+
+    def _cases(
+        self, rows: NDArray[np.intp], part: Callable[[Stack[np.uint8]], Stack[np.uint8]]
+    ) -> Cases:
+        """Return the cases at ``rows``, whose pixels are what ``part`` gives of a stack."""
+        return Cases(
+            self.table.iloc[rows].reset_index(drop=True),
+            part(self.images),
+            part(self.masks),
+            None if self.raters is None else part(self.raters),
+        )
 
 
 @dataclass(frozen=True)
