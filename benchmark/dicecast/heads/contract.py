@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.data.cases import Cases
+from dicecast.metrics.targets import MEAN_DICE, QualityTarget
 from dicecast.stacks import Stack, select
 
 
@@ -69,13 +70,15 @@ class Examples:
 
     Attributes:
         evidence: What a head will see of a case.
-        quality: The true quality (Dice) of each predicted mask, ``(cases,)``, in [0, 1].
+        quality: The true quality of each predicted mask, ``(cases,)``, in [0, 1]: the Dice, or
+            what else the suite's target is.
         truth: The true masks, ``(cases, height, width)``, uint8.
         groups: The patient of each case; a head that splits its examples splits by these.
         reference: The training role, for heads that compare with known cases.
         reference_features: The features of ``reference``; see ``Evidence.features``.
         folds: Where the examples are out-of-fold predictions of the training role, the same
             examples apart, each fold with the cases and features that its estimator was fitted on.
+        target: What ``quality`` measures, for heads that change a mask and measure it again.
     """
 
     evidence: Evidence
@@ -85,6 +88,7 @@ class Examples:
     reference: Cases
     reference_features: Stack[np.float32] | None = None
     folds: tuple[Examples, ...] = ()
+    target: QualityTarget = MEAN_DICE
 
     @property
     def parts(self) -> tuple[Examples, ...]:

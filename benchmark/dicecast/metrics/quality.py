@@ -89,7 +89,7 @@ def mean_jaccard(predicted: Masks, truth: Masks, num_classes: int) -> Floats:
 
 
 def _areas(predicted: Masks, truth: Masks, num_classes: int) -> _Areas:
-    _check(predicted, truth, num_classes)
+    check_masks(predicted, truth, num_classes)
     space = tuple(range(1, predicted.ndim))
     counts = np.empty((3, len(predicted), num_classes - 1))
     for index in range(1, num_classes):
@@ -104,7 +104,14 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
 
 
-def _check(predicted: Masks, truth: Masks, num_classes: int) -> None:
+def check_masks(predicted: Masks, truth: Masks, num_classes: int) -> None:
+    """Refuse masks that cannot be compared.
+
+    Arguments are those of :func:`dice`.
+
+    Raises:
+        ValueError: Shapes differ, a mask is not uint8, or a class is out of range.
+    """
     if predicted.dtype != np.uint8 or truth.dtype != np.uint8:
         raise ValueError(f"Masks must be uint8; got {predicted.dtype} and {truth.dtype}.")
     if predicted.shape != truth.shape or predicted.ndim < 2:
