@@ -69,7 +69,7 @@ def _aggregations() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    modules = ("correlation", "discrimination", "risk_coverage", "regression")
+    modules = ("correlation", "discrimination", "risk_coverage", "regression", "calibration")
     functions = {f.name: f for f in _functions(*(f"metrics/{name}.py" for name in modules))}
     return {name: _summary(functions[name]) for name in _keys("metrics/catalogue.py", "METRICS")}
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from dicecast.metrics import correlation, discrimination, regression, risk_coverage
+from dicecast.metrics import calibration, correlation, discrimination, regression, risk_coverage
 
 THRESHOLD = 0.6
 
@@ -84,6 +84,56 @@ def test_fpr_at_95_tpr(sample):
     assert ours == pytest.approx(expected, abs=1e-9)
 
 
+def test_detection_errors(sample):
+    score, quality = sample
+    false_rate, true_rate, _ = sklearn_metrics.roc_curve(
+        quality >= THRESHOLD, score, drop_intermediate=False
+    )
+    errors = ((1 - true_rate) + false_rate) / 2
+    least = discrimination.detection_error_min(score, quality, THRESHOLD)
+    assert least == pytest.approx(errors.min(), abs=1e-9)
+    success = quality >= THRESHOLD
+    distance = stats.ks_2samp(score[success], score[~success]).statistic
+    assert least == pytest.approx((1 - distance) / 2, abs=1e-9)
+    assert discrimination.detection_error_95(score, quality, THRESHOLD) == pytest.approx(
+        errors[np.argmax(true_rate >= 0.95)], abs=1e-9
+    )
+
+
+def test_failure_auroc_area_is_the_mean_of_the_curve(sample):
+    score, quality = sample
+    curve = [
+        sklearn_metrics.roc_auc_score(quality >= threshold, score)
+        for threshold in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+        if len(set(quality >= threshold)) == 2
+    ]
+    assert len(curve) >= 8
+    assert discrimination.failure_auroc_area(score, quality) == pytest.approx(np.mean(curve))
+
+
+def test_calibration_line(sample):
+    line = stats.linregress(*sample)
+    assert calibration.calibration_slope(*sample) == pytest.approx(line.slope, abs=1e-9)
+    assert calibration.calibration_intercept(*sample) == pytest.approx(line.intercept, abs=1e-9)
+
+
+def test_concordance_is_correlation_times_accuracy(sample):
+    # Lin 1989, equation 4: the bias correction factor from the scale and the location shift.
+    score, quality = sample
+    scale = score.std() / quality.std()
+    shift = (score.mean() - quality.mean()) / np.sqrt(score.std() * quality.std())
+    expected = stats.pearsonr(score, quality).statistic * 2 / (scale + 1 / scale + shift**2)
+    assert calibration.concordance(score, quality) == pytest.approx(expected, abs=1e-9)
+
+
+def test_quality_ece_is_that_of_scipy_bins(sample):
+    score, quality = sample
+    inside = np.clip(score, 0.0, 1.0)
+    gaps = stats.binned_statistic(inside, inside - quality, "sum", bins=10, range=(0, 1))
+    expected = np.abs(gaps.statistic).sum() / len(score)
+    assert calibration.quality_ece(inside, quality) == pytest.approx(expected, abs=1e-9)
+
+
 def test_fpr_at_95_tpr_takes_the_point_at_exactly_95_percent():
     # 19 of 20 successes lie above the only failure.
     score, quality = np.arange(21.0), np.ones(21)
@@ -125,9 +175,22 @@ def test_risk_coverage_areas(sample):
     assert risk_coverage.naurc(score, quality) == pytest.approx(
         (random - area) / (random - best), abs=1e-9
     )
-    assert risk_coverage.augrc(score, quality) == pytest.approx(
-        area_by_definition(score, quality, generalised=True), abs=1e-9
+    generalised = area_by_definition(score, quality, generalised=True)
+    assert risk_coverage.augrc(score, quality) == pytest.approx(generalised, abs=1e-9)
+    assert risk_coverage.e_augrc(score, quality) == pytest.approx(
+        generalised - area_by_definition(quality, quality, generalised=True), abs=1e-9
     )
+
+
+def test_ause_is_the_area_between_the_kept_quality_of_the_score_and_of_the_oracle():
+    # With 2, 1 and 0 of 3 cases referred, and level beyond; the mean risk is .25.
+    score, quality = np.array([2.0, 3.0, 1.0]), np.array([0.8, 0.9, 0.55])
+    assert risk_coverage.ause(score, quality) == pytest.approx(0.0, abs=1e-12)
+    score = np.array([3.0, 1.0, 2.0])
+    kept, best = np.array([0.8, 0.675, 0.75]), np.array([0.9, 0.85, 0.75])
+    apart = best - kept
+    area = apart[0] / 3 + (apart[0] + apart[1]) / 6 + (apart[1] + apart[2]) / 6
+    assert risk_coverage.ause(score, quality) == pytest.approx(area / 0.25, abs=1e-12)
 
 
 def test_risk_coverage_curve_has_one_point_for_each_distinct_score():

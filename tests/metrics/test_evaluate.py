@@ -10,6 +10,7 @@ from dicecast.metrics.evaluate import evaluate
 
 THRESHOLD = 0.5
 NAN = float("nan")
+NO_THRESHOLD = "no threshold from 0.5 to 0.95 has both failures and successes"
 
 CORRELATIONS = ("spearman", "pearson", "kendall")
 AT_THRESHOLD = (
@@ -17,8 +18,11 @@ AT_THRESHOLD = (
     "average_precision_failure",
     "average_precision_success",
     "fpr_at_95_tpr",
+    "detection_error_min",
+    "detection_error_95",
 )
-ESTIMATES = ("mae", "rmse", "r2")
+LINE = ("calibration_slope", "calibration_intercept")
+ESTIMATES = ("mae", "rmse", "r2", "concordance", *LINE, "quality_ece", "bias")
 
 QUALITY = {
     "some fail": [0.2, 0.4, 0.6, 0.8],
@@ -31,8 +35,8 @@ SCORE = {
     "tied": lambda quality: [0.5, 0.5, 1.0, 1.0],
 }
 
-# Each worked out by hand from the definitions. Where no case or every case fails, the four
-# metrics at a threshold do not exist.
+# Each worked out by hand from the definitions. Where no case or every case fails, the metrics at a
+# threshold do not exist.
 EXPECTED = {
     ("some fail", "perfect"): {
         "spearman": 1, "pearson": 1, "kendall": 1,
@@ -97,6 +101,49 @@ EXPECTED = {
     },
 }  # fmt: skip
 
+PERFECT = {
+    "ause": 0, "e_augrc": 0, "concordance": 1, "calibration_slope": 1, "calibration_intercept": 0,
+    "quality_ece": 0, "bias": 0,
+}  # fmt: skip
+SEPARATED = {"detection_error_min": 0, "detection_error_95": 0}
+
+# Likewise. E-AURC over the mean risk, AUGRC less that of the perfect score, and for "tied" the
+# moments around the means: products .2 or .1 over squares of .25 (score) and .2 or .05 (quality).
+FURTHER = {
+    ("some fail", "perfect"): PERFECT | SEPARATED | {"failure_auroc_area": 1},
+    ("some fail", "constant"): {
+        "detection_error_min": 0.5, "detection_error_95": 0.5, "failure_auroc_area": 0.5,
+        "ause": 0.375, "e_augrc": 0.0625,
+        "concordance": 0, "quality_ece": 0, "bias": 0,
+    },
+    # AUROC 1 at .5 to .6, 5/6 at .65 to .8, none above. Gaps of the two bins: .4 and .6.
+    ("some fail", "tied"): SEPARATED | {
+        "failure_auroc_area": 19 / 21, "ause": 0.075, "e_augrc": 0.0125,
+        "concordance": 4 / 7, "calibration_slope": 0.8, "calibration_intercept": -0.1,
+        "quality_ece": 0.25, "bias": 0.25,
+    },
+    ("all fail", "perfect"): PERFECT,
+    ("all fail", "constant"): {
+        "ause": 0.125, "e_augrc": 0.03125, "concordance": 0, "quality_ece": 0.25, "bias": 0.25,
+    },
+    ("all fail", "tied"): {
+        "ause": 0.025, "e_augrc": 0.00625,
+        "concordance": 2 / 13, "calibration_slope": 0.4, "calibration_intercept": -0.05,
+        "quality_ece": 0.5, "bias": 0.5,
+    },
+    ("none fail", "perfect"): PERFECT | {"failure_auroc_area": 1},
+    ("none fail", "constant"): {
+        "failure_auroc_area": 0.5, "ause": 0.375, "e_augrc": 0.03125,
+        "concordance": 0, "quality_ece": 0.25, "bias": -0.25,
+    },
+    # AUROC 5/6 at .65 and .7, 1 at .75 and .8, 5/6 at .85 and .9. Gaps of the bins: -.3 and .3.
+    ("none fail", "tied"): {
+        "failure_auroc_area": 8 / 9, "ause": 0.075, "e_augrc": 0.00625,
+        "concordance": 2 / 3, "calibration_slope": 0.4, "calibration_intercept": 0.45,
+        "quality_ece": 0.15, "bias": 0,
+    },
+}  # fmt: skip
+
 
 def assert_consistent(result):
     assert list(result.values) == list(METRICS)
@@ -108,14 +155,15 @@ def assert_consistent(result):
 def test_grid(failing, kind):
     quality = QUALITY[failing]
     result = evaluate(SCORE[kind](quality), quality, THRESHOLD, predicts_quality=True)
-    expected = dict.fromkeys(METRICS, NAN) | EXPECTED[failing, kind]
+    expected = dict.fromkeys(METRICS, NAN) | EXPECTED[failing, kind] | FURTHER[failing, kind]
     assert result.values == pytest.approx(expected, abs=1e-12, nan_ok=True)
     assert_consistent(result)
     reasons = {}
     if kind == "constant":
-        reasons |= dict.fromkeys(CORRELATIONS, "the score is constant")
+        reasons |= dict.fromkeys((*CORRELATIONS, *LINE), "the score is constant")
     if failing == "all fail":
         reasons |= dict.fromkeys(AT_THRESHOLD, "every case fails below 0.5")
+        reasons["failure_auroc_area"] = NO_THRESHOLD
     if failing == "none fail":
         reasons |= dict.fromkeys(AT_THRESHOLD, "no case fails below 0.5")
     assert result.reasons == reasons
@@ -154,8 +202,9 @@ def test_no_cases():
 
 def test_one_case_has_an_error_but_no_rank():
     result = evaluate([0.5], [0.25], THRESHOLD, predicts_quality=True)
-    assert (result.values["mae"], result.values["rmse"]) == (0.25, 0.25)
-    assert result.reasons == dict.fromkeys(METRICS.keys() - {"mae", "rmse"}, "only 1 case")
+    defined = ("mae", "rmse", "quality_ece", "bias")
+    assert [result.values[name] for name in defined] == [0.25] * 4
+    assert result.reasons == dict.fromkeys(METRICS.keys() - defined, "only 1 case")
     assert_consistent(result)
 
 
@@ -163,26 +212,30 @@ def test_two_cases():
     result = evaluate([0.0, 1.0], [0.25, 0.75], THRESHOLD, predicts_quality=True)
     assert result.reasons == {}
     assert result.values == pytest.approx(
-        dict.fromkeys([*CORRELATIONS, *AT_THRESHOLD], 1.0)
+        dict.fromkeys([*CORRELATIONS, *AT_THRESHOLD, "failure_auroc_area"], 1.0)
         | {"fpr_at_95_tpr": 0, "aurc": 0.3125, "e_aurc": 0, "naurc": 1, "augrc": 0.1875}
-        | {"mae": 0.25, "rmse": 0.25, "r2": 0}
+        | {"mae": 0.25, "rmse": 0.25, "r2": 0, "concordance": 0.8, "quality_ece": 0.25, "bias": 0}
+        | {"calibration_slope": 0.5, "calibration_intercept": 0.25, "ause": 0, "e_augrc": 0}
+        | SEPARATED
     )
 
 
 def test_constant_quality():
     result = evaluate([1.0, 2.0, 3.0], [0.25] * 3, THRESHOLD, predicts_quality=True)
-    constant = (*CORRELATIONS, "naurc", "r2")
-    assert result.reasons == dict.fromkeys(
-        AT_THRESHOLD, "every case fails below 0.5"
-    ) | dict.fromkeys(constant, "every case has the quality 0.25")
+    constant = (*CORRELATIONS, "naurc", "r2", "concordance", *LINE)
+    expected = dict.fromkeys(AT_THRESHOLD, "every case fails below 0.5")
+    expected |= dict.fromkeys(constant, "every case has the quality 0.25")
+    assert result.reasons == expected | {"failure_auroc_area": NO_THRESHOLD}
     assert result.values["aurc"] == pytest.approx(0.75)
     assert result.values["e_aurc"] == pytest.approx(0.0)
 
 
 def test_qualities_that_differ_by_less_than_rounding_are_named():
     result = evaluate([1.0, 2.0], [0.0, 1e-200], 1e-220, predicts_quality=True)
-    rounding = "the qualities differ by no more than rounding"
-    assert result.reasons == {"naurc": rounding, "r2": rounding}
+    rounding = ("naurc", "r2", "concordance", *LINE)
+    assert result.reasons == dict.fromkeys(
+        rounding, "score or quality differs by no more than rounding"
+    ) | {"failure_auroc_area": NO_THRESHOLD}
     assert result.values["spearman"] == 1
 
 
@@ -204,7 +257,13 @@ def test_directions_are_those_of_a_better_score():
     better = evaluate(quality, quality, THRESHOLD, predicts_quality=True).values
     worse = evaluate(1 - quality, quality, THRESHOLD, predicts_quality=True).values
     for name, metric in METRICS.items():
-        assert (better[name] > worse[name]) is metric.higher_is_better, name
+        if metric.higher_is_better is not None:
+            assert (better[name] > worse[name]) is metric.higher_is_better, name
+
+
+def test_cases_without_any_risk_have_no_area_over_it():
+    result = evaluate([1.0, 2.0], [1.0, 1.0], 2.0, predicts_quality=False)
+    assert result.reasons["ause"] == "every case has the quality 1"
 
 
 @pytest.mark.parametrize(

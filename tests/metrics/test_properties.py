@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicecast.metrics import correlation, discrimination, regression, risk_coverage
-from dicecast.metrics.catalogue import METRICS
+from dicecast.metrics import calibration, correlation, discrimination, regression, risk_coverage
+from dicecast.metrics.catalogue import ESTIMATE_METRICS, METRICS
 from dicecast.metrics.evaluate import evaluate
 
 FEW = st.integers(0, 6).map(lambda number: number / 6)
@@ -54,7 +54,8 @@ def test_no_metric_depends_on_the_order_of_the_cases(sample, random):
     after = evaluate(score[shuffled], quality[shuffled], 0.5, predicts_quality=True)
     assert before.reasons == after.reasons
     assert defined(before.values) == pytest.approx(defined(after.values), rel=1e-9, abs=1e-12)
-    exact = ["spearman", "kendall", "failure_auroc", "aurc", "e_aurc", "naurc", "augrc"]
+    exact = ["spearman", "kendall", "failure_auroc", "failure_auroc_area", "detection_error_min"]
+    exact += ["detection_error_95", "aurc", "e_aurc", "naurc", "ause", "augrc", "e_augrc"]
     assert [repr(before.values[name]) for name in exact] == [
         repr(after.values[name]) for name in exact
     ]
@@ -67,7 +68,7 @@ def test_ranking_metrics_see_only_the_order_of_the_score(sample):
     ranked = np.unique(score, return_inverse=True)[1].astype(float)
     before = evaluate(score, quality, 0.5, predicts_quality=False)
     after = evaluate(ranked, quality, 0.5, predicts_quality=False)
-    for name in METRICS.keys() - {"pearson", "mae", "rmse", "r2"}:
+    for name in METRICS.keys() - {"pearson", *ESTIMATE_METRICS}:
         assert before.values[name] == pytest.approx(after.values[name], abs=1e-12, nan_ok=True)
 
 
@@ -96,6 +97,7 @@ def test_ranges_and_the_perfect_ranking(sample):
     score, quality = sample
     values = evaluate(score, quality, 0.5, predicts_quality=True).values
     unit = ["failure_auroc", "average_precision_failure", "average_precision_success"]
+    unit += ["failure_auroc_area", "quality_ece"] if (abs(score) <= 1).all() else []
     for name in [*unit, "fpr_at_95_tpr", "aurc"]:
         assert np.isnan(values[name]) or -1e-12 <= values[name] <= 1 + 1e-12
     for name in ("spearman", "pearson", "kendall"):
@@ -113,7 +115,16 @@ def test_ranges_and_the_perfect_ranking(sample):
         "e_aurc": 0,
         "average_precision_failure": 1,
         "average_precision_success": 1,
+        "failure_auroc_area": 1,
         "fpr_at_95_tpr": 0,
+        "detection_error_min": 0,
+        "detection_error_95": 0,
+        "ause": 0,
+        "e_augrc": 0,
+        "concordance": 1,
+        "calibration_slope": 1,
+        "quality_ece": 0,
+        "bias": 0,
         "naurc": 1,
         "mae": 0,
         "rmse": 0,
@@ -129,3 +140,33 @@ def test_the_trapezoid_flatters_ties_but_not_in_the_generalised_risk():
     assert risk_coverage.e_aurc(score, quality) == pytest.approx(-0.07)
     assert risk_coverage.naurc(score, quality) > 1
     assert risk_coverage.augrc(score, quality) > risk_coverage.augrc(quality, quality)
+
+
+@given(samples(quality=st.floats(0, 1)))
+def test_calibration_errors_lie_between_the_bias_and_the_absolute_error(sample):
+    score, quality = sample
+    error = calibration.quality_ece(score, quality)
+    assert abs(calibration.bias(score, quality)) <= error + 1e-9
+    assert error <= regression.mae(score, quality) + 1e-9
+
+
+@given(samples(quality=st.floats(0, 1)))
+def test_concordance_is_never_more_than_correlation(sample):
+    score, quality = sample
+    agreed, correlated = (
+        calibration.concordance(score, quality),
+        correlation.pearson(score, quality),
+    )
+    if not np.isnan(agreed):
+        assert abs(agreed) <= (0.0 if np.isnan(correlated) else abs(correlated)) + 1e-9
+
+
+@given(samples(quality=st.sampled_from([0.0, 1.0])))
+def test_detection_errors_are_those_of_the_nearest_points_of_the_curve(sample):
+    score, quality = sample
+    least = discrimination.detection_error_min(score, quality, 0.5)
+    at_95 = discrimination.detection_error_95(score, quality, 0.5)
+    accepted = discrimination.fpr_at_95_tpr(score, quality, 0.5)
+    if not np.isnan(least):
+        assert 0.0 <= least <= min(at_95, 0.5) + 1e-12
+        assert accepted / 2 - 1e-12 <= at_95 <= accepted / 2 + 0.025 + 1e-12

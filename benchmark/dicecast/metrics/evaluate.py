@@ -68,7 +68,7 @@ def evaluate(
     }
     for name, value in values.items():
         if np.isnan(value):
-            reasons.setdefault(name, "the qualities differ by no more than rounding")
+            reasons.setdefault(name, "score or quality differs by no more than rounding")
     n = len(sample.quality)
     return Evaluation(
         values=values,

@@ -100,6 +100,27 @@ def e_aurc(score: Floats, quality: Floats) -> float:
     return aurc(score, quality) - aurc(quality, quality)
 
 
+def ause(score: Floats, quality: Floats) -> float:
+    """Return the area under the sparsification error: mean risk kept, less that of the best order.
+
+    Over the share of cases referred to a human, in units of the mean risk of all cases, so that
+    estimators whose segmentations differ in quality can be compared.
+
+    Arguments are those of :func:`aurc`.
+
+    Returns:
+        :func:`e_aurc` over the mean risk, since the area over what is referred is that over what is
+        kept: 0 for a perfect ranking. NaN where no case has a risk or below two cases.
+
+    Source:
+        Ilg et al. 2018, "Uncertainty estimates and multi-hypotheses networks for optical flow",
+        integrated over the distinct scores instead of a grid.
+    """
+    if len(quality) < 2 or not np.any(quality < 1.0):
+        return float("nan")
+    return e_aurc(score, quality) / aurc(np.zeros_like(quality), quality)
+
+
 def naurc(score: Floats, quality: Floats) -> float:
     """Return how much of the way from a random to a perfect ranking the score goes.
 
@@ -144,3 +165,17 @@ def augrc(score: Floats, quality: Floats) -> float:
     curve = risk_coverage_curve(score, quality)
     coverage = np.concatenate(([0.0], curve.coverage))
     return float(np.trapezoid(np.concatenate(([0.0], curve.generalised_risk)), coverage))
+
+
+def e_augrc(score: Floats, quality: Floats) -> float:
+    """Return the excess of :func:`augrc` over that of the quality itself as the score.
+
+    Arguments are those of :func:`aurc`.
+
+    Returns:
+        0 for a perfect ranking, above 0 for any other; NaN below two cases.
+
+    Source:
+        Traub et al. 2024, as :func:`augrc`.
+    """
+    return augrc(score, quality) - augrc(quality, quality)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dicecast.metrics.catalogue import METRICS, Sample
 from dicecast.metrics.resampling.acceptance import Acceptance, Paths
 from dicecast.metrics.resampling.block import Block, Judged, Scratch, Truth
+from dicecast.metrics.resampling.calibration import CALIBRATION_METRICS, Calibration
 from dicecast.metrics.resampling.kendall import kendall
 from dicecast.metrics.resampling.moments import MOMENT_METRICS, Moments
 from dicecast.metrics.resampling.rank_metrics import RANK_METRICS
@@ -99,8 +101,13 @@ class _BlockMetrics:
         self._ranks = {name: RANK_METRICS[name] for name in names & RANK_METRICS.keys()}
         self._sums = {take for metric in self._ranks.values() for take in metric.sums}
         self._paths = Paths.of(scores, truth, together) if self._ranks else []
-        self._values = {name: MOMENT_METRICS[name] for name in names & MOMENT_METRICS.keys()}
-        self._moments = Moments(scores, truth)
+        moments, calibration = Moments(scores, truth), Calibration(scores, truth)
+        self._values = {
+            name: partial(MOMENT_METRICS[name], moments) for name in names & MOMENT_METRICS.keys()
+        } | {
+            name: partial(CALIBRATION_METRICS[name], calibration)
+            for name in names & CALIBRATION_METRICS.keys()
+        }
         self._scratch = Scratch()
 
     def of(self, block: Block) -> dict[str, Judged]:
@@ -118,7 +125,7 @@ class _BlockMetrics:
             )
             for name, metric in self._ranks.items()
         }
-        return ranked | {name: find(self._moments, block) for name, find in self._values.items()}
+        return ranked | {name: find(block) for name, find in self._values.items()}
 
 
 def _settle(name: str, judged: Judged, scores: Floats, block: Block) -> None:

@@ -16,8 +16,9 @@ Flags = NDArray[np.bool_]
 # digits are right; squares near the smallest number there is are rounded more coarsely.
 _LEAST_SHARE = 1e-4
 _LEAST_SQUARES = 1e-280
-# Below this, the qualities may differ by no more than rounding.
-_LEAST_QUALITY_SPREAD = 1e-16
+
+LEAST_SPREAD = 1e-16
+"""Below this, values in [0, 1] may differ by no more than rounding."""
 
 
 class Moments:
@@ -37,11 +38,11 @@ class Moments:
     def pearson(self, block: Block) -> Judged:
         """Return Pearson's linear correlation."""
         scores, quality = self._scaled_scores, _scaled(self._quality)
-        spread, doubts = _spread(scores, block)
-        quality_spread, quality_doubts = _spread(quality, block)
+        score_spread, doubts = spread(scores, block)
+        quality_spread, quality_doubts = spread(quality, block)
         means = (scores @ block.counts) * (quality @ block.counts) / np.maximum(block.total, 1.0)
         both = (scores * quality) @ block.counts - means
-        correlation = divide(both, np.sqrt(spread * quality_spread))
+        correlation = divide(both, np.sqrt(score_spread * quality_spread))
         vary = self._scores_vary & self._quality_varies
         return Judged(np.clip(correlation, -1.0, 1.0), (doubts | quality_doubts) & vary)
 
@@ -56,9 +57,9 @@ class Moments:
 
     def r2(self, block: Block) -> Judged:
         """Return the share of the quality's variance that is explained."""
-        spread, doubts = _spread(self._quality - np.median(self._quality), block)
-        explained = 1.0 - divide(self._squared_errors @ block.counts, spread)
-        doubts |= spread < _LEAST_QUALITY_SPREAD
+        around, doubts = spread(self._quality - np.median(self._quality), block)
+        explained = 1.0 - divide(self._squared_errors @ block.counts, around)
+        doubts |= around < LEAST_SPREAD
         return Judged(explained, doubts & self._quality_varies)
 
     @cached_property
@@ -89,9 +90,17 @@ def _scaled(values: Floats) -> Floats:
     return scaled
 
 
-def _spread(values: Floats, block: Block) -> tuple[Floats, Flags]:
-    """Return the summed squared distances from the mean, and where they are doubtful."""
+def spread(values: Floats, block: Block) -> tuple[Floats, Flags]:
+    """Return the summed squared distances from the mean, and where they are doubtful.
+
+    Args:
+        values: ``(cases,)`` or ``(rows, cases)``, around 0.
+        block: The resamples.
+
+    Returns:
+        ``(resamples,)`` or ``(rows, resamples)`` each.
+    """
     squares = np.square(values) @ block.counts
     of_the_mean = np.square(values @ block.counts) / np.maximum(block.total, 1.0)
-    spread = np.maximum(squares - of_the_mean, 0.0)
-    return spread, spread <= _LEAST_SHARE * squares + _LEAST_SQUARES
+    around = np.maximum(squares - of_the_mean, 0.0)
+    return around, around <= _LEAST_SHARE * squares + _LEAST_SQUARES

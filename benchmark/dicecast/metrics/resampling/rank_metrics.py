@@ -48,6 +48,14 @@ def _failure_auroc(shared: Shared, ranks: Floats) -> Floats:
     return divide(shared.pairs + ranks, 2.0 * shared.pairs)
 
 
+def _failure_auroc_area(shared: Shared, ranks: Floats) -> Floats:
+    return np.where(shared.has_both_classes, 0.5 + ranks, np.nan)
+
+
+def _detection_error(shared: Shared, errors: Floats) -> Floats:
+    return np.where(shared.pairs > 0.0, errors / 2.0, np.nan)
+
+
 def _of_failures(shared: Shared, sums: Floats) -> Floats:
     return divide(sums, np.where(shared.pairs > 0.0, shared.block.failures, 0.0))
 
@@ -73,6 +81,10 @@ def _naurc(shared: Shared, areas: Floats) -> Floats:
     return divide(shared.random_area - _aurc(shared, areas), shared.room)
 
 
+def _ause(shared: Shared, areas: Floats) -> Floats:
+    return divide(_e_aurc(shared, areas), shared.random_area)
+
+
 def _little_room(shared: Shared) -> Flags:
     little: Flags = shared.room < _LEAST_ROOM
     return little & (not shared.block.truth.constant)
@@ -84,15 +96,24 @@ def _augrc(shared: Shared, ranks: Floats) -> Floats:
     return area
 
 
+def _e_augrc(shared: Shared, ranks: Floats) -> Floats:
+    return _augrc(shared, ranks) - _augrc(shared, shared.best_ranks)
+
+
 RANK_METRICS = {
     "spearman": RankMetric((rank_sums.ranks_by_quality, rank_sums.cubed_ties), _spearman),
     "failure_auroc": RankMetric((rank_sums.ranks_of_successes,), _failure_auroc),
+    "failure_auroc_area": RankMetric((rank_sums.ranks_by_thresholds,), _failure_auroc_area),
     "average_precision_failure": RankMetric((rank_sums.precision_of_failures,), _of_failures),
     "average_precision_success": RankMetric((rank_sums.precision_of_successes,), _of_successes),
     "fpr_at_95_tpr": RankMetric((rank_sums.failures_accepted,), _of_failures),
+    "detection_error_min": RankMetric((rank_sums.least_error,), _detection_error),
+    "detection_error_95": RankMetric((rank_sums.error_at_95,), _detection_error),
     "aurc": RankMetric((_areas,), _aurc),
     "e_aurc": RankMetric((_areas,), _e_aurc),
     "naurc": RankMetric((_areas,), _naurc, _little_room),
+    "ause": RankMetric((_areas,), _ause),
     "augrc": RankMetric((rank_sums.ranks_by_risk,), _augrc),
+    "e_augrc": RankMetric((rank_sums.ranks_by_risk,), _e_augrc),
 }
 """By the names of ``dicecast.metrics.catalogue.METRICS``."""

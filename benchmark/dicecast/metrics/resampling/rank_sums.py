@@ -35,6 +35,11 @@ def ranks_of_successes(taken: Acceptance, shared: Shared) -> Floats:
     return -ranks if shared.failures_are_few else ranks
 
 
+def ranks_by_thresholds(taken: Acceptance, shared: Shared) -> Floats:
+    """Sum the doubled ranks of the successes at each threshold, weighted into a mean of AUROCs."""
+    return _ranks(taken, shared.by_thresholds)
+
+
 def cubed_ties(taken: Acceptance, shared: Shared) -> Floats:
     """Sum t^3 over the groups of t tied cases."""
     if taken.paths.distinct:
@@ -66,6 +71,28 @@ def failures_accepted(taken: Acceptance, shared: Shared) -> Floats:
     """Count the failures accepted when at least 95 % of the successes are."""
     needed = _successes_before(taken, shared) < shared.enough_successes
     return column_sums(taken.block.counts[shared.failures], needed.astype(np.float64))
+
+
+def least_error(taken: Acceptance, shared: Shared) -> Floats:
+    """Return the least sum of the shares of successes refused and of failures accepted."""
+    block = taken.block
+    good = taken.chosen(taken.successes, taken.paths.upto, "successes")
+    bad = np.subtract(taken.upto, good, out=taken.scratch("failures", good.shape))
+    bad /= np.maximum(block.failures, 1.0)
+    good /= np.maximum(block.successes, 1.0)
+    least: Floats = np.subtract(bad, good, out=bad).min(axis=1)
+    # Where nothing is accepted, or everything, the sum is 1.
+    return 1.0 + np.minimum(least, 0.0)
+
+
+def error_at_95(taken: Acceptance, shared: Shared) -> Floats:
+    """Return that sum where at least 95 % of the successes are first accepted."""
+    block = taken.block
+    good = taken.chosen(taken.successes, taken.paths.upto, "successes")
+    enough = np.where(good >= shared.enough_successes, good, np.inf).min(axis=1)
+    bad = failures_accepted(taken, shared) / np.maximum(block.failures, 1.0)
+    errors: Floats = 1.0 - enough / np.maximum(block.successes, 1.0) + bad
+    return errors
 
 
 def _ranks(taken: Acceptance, weights: Weights) -> Floats:

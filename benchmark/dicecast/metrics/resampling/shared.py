@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dicecast.metrics.discrimination import QUALITY_THRESHOLDS
 from dicecast.metrics.resampling.acceptance import Acceptance, Paths
 from dicecast.metrics.resampling.block import Block, Scratch, column_sums
 from dicecast.metrics.resampling.selective_risk import selective_risks
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class Weights(NamedTuple):
@@ -73,6 +75,35 @@ class Shared:
         return self._weights(few, self.block.counts[few])
 
     @cached_property
+    def by_thresholds(self) -> Weights:
+        """The counts of the successes at each threshold over twice its pairs, averaged.
+
+        An AUROC is 1/2 + summed doubled ranks of the successes over twice the pairs, so that the
+        mean of several is one weighted sum of ranks.
+        """
+        shares = np.zeros_like(self.block.counts)
+        for start, pairs in self._classes_by_threshold:
+            shares[start:] += np.divide(0.5, pairs, out=np.zeros_like(pairs), where=pairs > 0.0)
+        defined = sum(pairs > 0.0 for _, pairs in self._classes_by_threshold)
+        return self._weights(slice(None), self.block.counts * shares / np.maximum(defined, 1))
+
+    @property
+    def has_both_classes(self) -> Flags:
+        """Whether there are failures and successes at one threshold at least."""
+        pairs = np.array([pairs for _, pairs in self._classes_by_threshold])
+        return np.logical_or.reduce(pairs > 0.0)
+
+    @cached_property
+    def _classes_by_threshold(self) -> list[tuple[int, Floats]]:
+        """Where the successes begin at each threshold, and how many pairs there then are."""
+        starts = np.searchsorted(self.block.truth.quality, QUALITY_THRESHOLDS)
+        failing = [self.block.counts[:start].sum(axis=0) for start in starts]
+        return [
+            (int(start), failures * (self.block.total - failures))
+            for start, failures in zip(starts, failing, strict=True)
+        ]
+
+    @cached_property
     def cubed_counts(self) -> Floats:
         """The sum of the cubed counts."""
         return column_sums(np.square(self.block.counts), self.block.counts)
@@ -115,6 +146,11 @@ class Shared:
         """The area under the risk-coverage curve of the quality itself as the score."""
         area: Floats = selective_risks(self._perfect)[0] / (2.0 * self.ranked)
         return area
+
+    @cached_property
+    def best_ranks(self) -> Floats:
+        """The sum of the risks times the doubled ranks of the quality."""
+        return column_sums(self.by_risk.values, self._quality_ranks)
 
     @property
     def room(self) -> Floats:
