@@ -84,7 +84,7 @@ def test_the_draws_differ(predicted: Any, name: str) -> None:
     prediction = predicted(name)
     assert (prediction.maps["variance"].max(axis=(1, 2)) > 1e-6).all()
     assert prediction.maps["mutual_information"].max() > 1e-5
-    volumes = np.diagonal(prediction.agreement.overlap[:, 1], axis1=1, axis2=2)
+    volumes = np.diagonal(prediction.agreement.overlap[:, 0], axis1=1, axis2=2)
     assert volumes.std() > 0
 
 

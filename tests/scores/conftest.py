@@ -22,7 +22,7 @@ def make_masks(cases: int, classes: int, seed: int = 0, side: int = 32) -> NDArr
 
 def agreement_of(draws: NDArray[np.uint8], classes: int) -> Agreement:
     """From the masks of the draws, ``(draws, cases, height, width)``."""
-    one_hot = draws[..., None] == np.arange(classes)
+    one_hot = draws[..., None] == np.arange(1, classes)
     count = np.einsum("iahwc,jahwc->acij", one_hot.astype(np.float32), one_hot.astype(np.float32))
     inter = one_hot.all(axis=0).sum(axis=(1, 2)).astype(np.float32)
     union = one_hot.any(axis=0).sum(axis=(1, 2)).astype(np.float32)

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the masks of the draws agree, accumulated while drawing.
+    """How far the masks of the draws agree; see ``dicecast.estimation.agreement``.
+
+    Of the foreground classes alone, in order: the class of index 1 comes first.
 
     Attributes:
-        overlap: ``(cases, classes, draws, draws)``, float32: how many pixels draws i and j both
+        overlap: ``(cases, classes - 1, draws, draws)``, float32: how many pixels draws i and j both
             give to the class; the diagonal holds each draw's volume (in pixels).
-        intersection: ``(cases, classes)``, float32: pixels that all draws give to the class.
-        union: ``(cases, classes)``, float32: pixels that any draw gives to the class.
+        intersection: ``(cases, classes - 1)``, float32: pixels that all draws give to the class.
+        union: ``(cases, classes - 1)``, float32: pixels that any draw gives to the class.
     """
 
     overlap: NDArray[np.float32]

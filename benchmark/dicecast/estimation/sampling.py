@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from dicecast.errors import PluginError
-from dicecast.estimation.accumulate import accumulate, agreement
+from dicecast.estimation.accumulate import accumulate
+from dicecast.estimation.agreement import agreement
 from dicecast.estimation.contract import Predictive
 from dicecast.estimation.measures import MEASURES, Moments
-from dicecast.estimation.prediction import Agreement, Prediction
+from dicecast.estimation.prediction import Prediction
 from dicecast.networks.backend import Tensor, compiled
 from dicecast.networks.noise import Noise
 from dicecast.networks.probabilities import classes_last, most_likely
@@ -59,7 +61,12 @@ class Sampler:
         for rows, count in padded_batches(len(images), self.batch_size):
             with timed("sample", count, lambda: predictive.operations):
                 result = graph(state, images[rows], np.int32(seed))
+                # One byte a pixel and draw, read where it lies.
+                masks = result.pop("masks", None)
                 prediction = _as_prediction(_to_numpy(result, count), name)
+                if masks is not None:
+                    drawn = np.asarray(masks)[:, :count]
+                    prediction = replace(prediction, agreement=agreement(drawn, self.num_classes))
             yield prediction
 
     def _graph(self, predictive: Predictive) -> Callable[..., Any]:
@@ -93,7 +100,7 @@ class Sampler:
                 "maps": _maps(predictive, state, prepared, moments, shape[:3]),
             }
             if masks is not None and predictive.measures_from_draws:
-                result["agreement"] = agreement(masks, self.num_classes)
+                result["masks"] = masks
             return result
 
         return run
@@ -154,7 +161,4 @@ def _as_prediction(result: dict[str, Any], name: str) -> Prediction:
     for measure, values in result["maps"].items():
         if not np.isfinite(values).all():
             raise PluginError(f"{name}: the map '{measure}' has NaN or infinite values.")
-    counts = result.get("agreement")
-    return Prediction(
-        probability, result["mask"], result["maps"], Agreement(**counts) if counts else None
-    )
+    return Prediction(probability, result["mask"], result["maps"], None)

@@ -53,7 +53,7 @@ def pairwise_dice(agreement: Agreement) -> PerCase:
     Source:
         Roy et al. 2019 (NeuroImage 195:11); Zenk et al. 2025 (MedIA 101:103392).
     """
-    overlap = agreement.overlap[:, 1:].astype(np.float64)
+    overlap = agreement.overlap.astype(np.float64)
     first, second = np.triu_indices(overlap.shape[-1], k=1)
     volumes = _volumes(agreement)
     dice = _ratio(
@@ -77,7 +77,7 @@ def iou_of_draws(agreement: Agreement) -> PerCase:
     Source:
         Roy et al. 2019 (NeuroImage 195:11), structure-wise IoU.
     """
-    shares = _ratio(agreement.intersection[:, 1:], agreement.union[:, 1:], empty=1.0)
+    shares = _ratio(agreement.intersection, agreement.union, empty=1.0)
     return _row_mean(shares)
 
 
@@ -156,7 +156,7 @@ def undefined_scores(prediction: Prediction) -> dict[str, str]:
 
 
 def _volumes(agreement: Agreement) -> PerCase:
-    diagonal = np.diagonal(agreement.overlap[:, 1:], axis1=-2, axis2=-1)
+    diagonal = np.diagonal(agreement.overlap, axis1=-2, axis2=-1)
     return np.ascontiguousarray(diagonal, dtype=np.float64)
 
 

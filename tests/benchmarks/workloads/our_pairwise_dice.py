@@ -1,4 +1,4 @@
-"""Pairwise Dice by ``dicecast``: the Gram matrix of the masks, then one ratio for each pair."""
+"""Pairwise Dice by ``dicecast``: shared pixels of all pairs of masks, then one ratio a pair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import time
 from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from dicecast.estimation.accumulate import agreement
-from dicecast.estimation.prediction import Agreement
-from dicecast.networks.backend import compiled
+from dicecast.estimation.agreement import agreement
 from dicecast.scores.agreement import pairwise_dice
 from workloads.maps import drawn_masks
 
@@ -19,10 +16,9 @@ _kept: dict[str, Any] = {}
 
 
 def start(images: int) -> None:
-    """Make the masks and trace the graph."""
+    """Make the masks."""
     masks = drawn_masks(images)
     _kept["masks"] = masks.reshape(*masks.shape[:2], -1)
-    _kept["graph"] = compiled(lambda masks: agreement(masks, 2))
 
 
 def turn() -> float:
@@ -38,6 +34,4 @@ def answers(path: str) -> None:
 
 
 def _dice() -> NDArray[np.float64]:
-    counts = _kept["graph"](_kept["masks"])
-    found = {name: np.asarray(ops.convert_to_numpy(value)) for name, value in counts.items()}
-    return pairwise_dice(Agreement(**found))
+    return pairwise_dice(agreement(_kept["masks"], 2))
