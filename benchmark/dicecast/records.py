@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dicecast.errors import DicecastError
@@ -24,6 +26,13 @@ from dicecast.version import PROTOCOL_VERSION, RECORD_SCHEMA_VERSION
 CASE_COLUMNS = ("stem", "group", "domain", "dice", "empty_truth", "empty_prediction")
 """Columns of every table of cases; per-class Dice (``dice/<class>``) and scores follow."""
 
+QUALITY = "quality"
+"""The column of the true quality, beside ``dice``, where a suite's target is not the mean Dice."""
+
+
+ON_QUALITY = ("spearman", "aurc")
+"""The metrics of ``ScoreInfo.on_quality``; an estimator's aggregation is chosen by the first."""
+
 
 class ScoreInfo(BaseModel):
     """What a column of scores is.
@@ -33,6 +42,9 @@ class ScoreInfo(BaseModel):
         predicts_quality: Whether its values estimate the Dice itself, so that errors are defined.
         undefined: Why the score has no column; None where it has one.
         failed: Whether it is undefined because a head raised, not because it cannot be defined.
+        on_quality: What the metrics ``ON_QUALITY`` say of it on the quality role, None where
+            undefined, so that one aggregation of many can be chosen without the test sets. Empty for
+            a head, which was fitted there, and in records from before this was written.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -41,6 +53,7 @@ class ScoreInfo(BaseModel):
     predicts_quality: bool = False
     undefined: str | None = None
     failed: bool = False
+    on_quality: dict[str, float | None] = Field(default_factory=dict)
 
 
 class Sidecar(BaseModel):
@@ -194,6 +207,12 @@ def read_records(results: Path, suite: str) -> Iterator[Record]:
             "name another folder with --results DIR."
         )
     yield from (read_record(path) for path in paths)
+
+
+def true_quality(cases: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the true quality of each case, ``(cases,)``: what scores are compared with."""
+    column = QUALITY if QUALITY in cases else "dice"
+    return cases[column].to_numpy(dtype=np.float64)
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:

@@ -69,12 +69,57 @@ class Compute(_Table):
     sampling_batch_size: int = Field(32, ge=1)
 
 
+class QualityFit(_Table):
+    """The ``[quality_fit]`` table: which segmentations quality heads are fitted on.
+
+    Attributes:
+        protocol: ``held_out``: those of the quality role. ``out_of_fold``: those of the training
+            role, each fold of it segmented by an estimator that was fitted on the other folds.
+        folds: How many; a patient is in one.
+    """
+
+    protocol: Literal["held_out", "out_of_fold"] = "held_out"
+    folds: int = Field(5, ge=2)
+
+    @property
+    def folds_used(self) -> int:
+        """How many folds are made: none where heads are fitted on the quality role."""
+        return self.folds if self.protocol == "out_of_fold" else 0
+
+
 class Bootstrap(_Table):
     """The ``[bootstrap]`` table: the leaderboard's intervals."""
 
     resamples: int = Field(1000, ge=100)
     seed: int = Field(0, ge=0)
     level: float = Field(0.95, gt=0, lt=1)
+
+
+class Quality(_Table):
+    """The ``[quality]`` table: what heads predict, and what every score is compared with.
+
+    Attributes:
+        target: What is measured of a mask, in [0, 1], 1 being perfect; ``hausdorff_95`` is 1 -
+            distance / diagonal of the image.
+        class_name: The one class that counts; the mean over all but the background where empty.
+        tolerance: Of ``normalised_surface_dice``, in pixels.
+    """
+
+    target: Literal["dice", "jaccard", "normalised_surface_dice", "hausdorff_95"] = "dice"
+    class_name: str = ""
+    tolerance: float = Field(2.0, ge=0)
+
+    def __str__(self) -> str:
+        """Return it in words; empty for the mean Dice, which needs none."""
+        names = {
+            "dice": "the Dice",
+            "jaccard": "the Jaccard index",
+            "normalised_surface_dice": f"the surface Dice within {self.tolerance:g} pixels",
+            "hausdorff_95": "1 - 95 % Hausdorff distance / diagonal of the image",
+        }
+        if self.target == "dice" and not self.class_name:
+            return ""
+        return names[self.target] + (f" of '{self.class_name}'" if self.class_name else "")
 
 
 class Comparison(_Table):
@@ -98,13 +143,15 @@ class Suite(_Table):
         name: The folder of its results.
         description: One line for people.
         image_size: Height and width to which all images are resized, in pixels.
-        failure_threshold: A segmentation whose Dice is below this has failed.
+        failure_threshold: A segmentation whose quality is below this has failed.
         seeds: Every estimator is run once under each.
         dataset: The dataset and its settings.
         backbone: The segmentation network and its settings.
         training: How backbones are trained.
         compute: Precision and compilation.
+        quality_fit: What quality heads are fitted on.
         bootstrap: The intervals of the leaderboard.
+        quality: The measure of quality; the mean Dice unless it says otherwise.
         estimators: In the order in which they are run.
         heads: Quality heads, fitted for each estimator.
         comparisons: Pairs of scores whose difference the leaderboard tests.
@@ -124,7 +171,9 @@ class Suite(_Table):
     backbone: Part = Part(name="unet")
     training: Training = Training()
     compute: Compute = Compute()
+    quality_fit: QualityFit = QualityFit()
     bootstrap: Bootstrap = Bootstrap()
+    quality: Quality = Quality()
     estimators: tuple[Part, ...] = Field(min_length=1, strict=False)
     heads: tuple[Part, ...] = Field((), strict=False)
     comparisons: tuple[Comparison, ...] = Field((), strict=False)

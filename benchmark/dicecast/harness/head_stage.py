@@ -16,8 +16,9 @@ from dicecast.harness.outcome import created, message_of
 from dicecast.harness.predicting import PredictedRole, examples
 from dicecast.heads.contract import Evidence, QualityHead
 from dicecast.identity import code_version, package_versions
+from dicecast.metrics.targets import MEAN_DICE, QualityTarget
 from dicecast.plugins import heads
-from dicecast.records import ScoreInfo
+from dicecast.records import CASE_COLUMNS, QUALITY, ScoreInfo
 from dicecast.stacks import nbytes
 from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
@@ -42,8 +43,13 @@ class ChosenHead:
         """Create the head of a suite's part.
 
         Raises:
-            DicecastError: No such head, or a wrong setting.
+            DicecastError: No such head, a wrong setting, or a label that is a column of the truth.
         """
+        if part.label in (*CASE_COLUMNS, QUALITY):
+            raise DicecastError(
+                f"The label '{part.label}' of the head '{part.name}' is the name of a column of "
+                "every record. Choose another."
+            )
         head = created(heads.create, part)
         if isinstance(head, str):
             return cls(part.title, None, head)
@@ -58,12 +64,14 @@ class Predicted(NamedTuple):
         seed: The suite's seed, which also seeds the head.
         quality: The quality role.
         tests: Every test set, in the order of the record.
+        target: What is measured as their quality.
     """
 
     key: str
     seed: int
     quality: PredictedRole
     tests: list[PredictedRole]
+    target: QualityTarget = MEAN_DICE
 
 
 class Column(NamedTuple):
@@ -107,13 +115,17 @@ def _fitted(
         "head": head,
         "seed": predicted.seed,
         "prediction": predicted.key,
-        "code": code_version("heads", "networks", "training"),
+        "target": predicted.target,
+        "code": code_version(
+            *("heads", "networks", "training", "scores/mask_shape.py"),
+            *("metrics/quality.py", "metrics/surface.py", "metrics/targets.py"),
+        ),
         "packages": package_versions(),
     }
 
     def make() -> Artifact:
         started = time.perf_counter()
-        known = examples(predicted.quality, data.quality, data.for_fitting())
+        known = examples(predicted.quality, data.quality, data.for_fitting(), predicted.target)
         fitted = head.fit(known, predicted.seed)
         columns = [
             _checked(head, fitted.predict(batch), len(batch))

@@ -19,6 +19,8 @@ from dicecast.estimation.sampling import Sampler
 from dicecast.harness.reporting import Reporter
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.quality import dice
+from dicecast.metrics.targets import MEAN_DICE, QualityTarget
+from dicecast.records import true_quality
 from dicecast.scores.agreement import AGREEMENT_SCORES, NEEDS_DRAWS, PROBABILITY_SCORES
 from dicecast.scores.mask_shape import mask_shape
 from dicecast.scores.score_cases import score_batch
@@ -133,14 +135,17 @@ def predicted_role(artifact: Artifact, role: str, cases: Cases, num_classes: int
     return PredictedRole(table[kept], evidence)
 
 
-def examples(role: PredictedRole, truth: Cases, data: FittingData) -> Examples:
+def examples(
+    role: PredictedRole, truth: Cases, data: FittingData, target: QualityTarget = MEAN_DICE
+) -> Examples:
     """Return what heads are fitted on: predicted cases of the quality role with their truth."""
     return Examples(
         role.evidence,
-        role.facts["dice"].to_numpy(dtype=np.float64),
+        true_quality(role.facts),
         truth.masks,
         [str(group) for group in truth.table["group"]],
         data.train,
+        target=target,
     )
 
 

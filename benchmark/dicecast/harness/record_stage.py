@@ -10,7 +10,6 @@ import pandas as pd
 from dicecast.harness.head_stage import Column, Predicted
 from dicecast.harness.machine import NO_ACCELERATOR, machine, peak_memory_mb
 from dicecast.harness.outcome import Failure, Finished, RunKey
-from dicecast.harness.predicting import PredictedRole
 from dicecast.harness.stored_records import suite_facts
 from dicecast.identity import describe, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
@@ -40,7 +39,7 @@ def finished_record(
         predicted: The same, by role.
         columns: What came of each head, by score.
     """
-    scores = _aggregation_scores(artifact, predicted.tests[0])
+    scores = _aggregation_scores(artifact, predicted)
     scores |= {score: column.info for score, column in columns.items()}
     fitted = {name: c.quality for name, c in columns.items() if c.quality is not None}
     seconds = artifact.info["seconds"] | {"heads": sum(c.seconds for c in columns.values())}
@@ -111,11 +110,12 @@ def _parts(run: SuiteRun, key: RunKey) -> dict[str, Any]:
     return {name: describe(value) for name, value in described.items()}
 
 
-def _aggregation_scores(artifact: Artifact, role: PredictedRole) -> dict[str, ScoreInfo]:
+def _aggregation_scores(artifact: Artifact, predicted: Predicted) -> dict[str, ScoreInfo]:
     """Return the scores that need no fit: those with a column, then the undefined ones."""
+    estimates = DICE_ESTIMATES if predicted.target.is_mean_dice else ()
     defined = {
-        str(name): ScoreInfo(kind="aggregation", predicts_quality=name in DICE_ESTIMATES)
-        for name in role.evidence.scores.columns
+        str(name): ScoreInfo(kind="aggregation", predicts_quality=name in estimates)
+        for name in predicted.tests[0].evidence.scores.columns
     }
     undefined = {
         name: ScoreInfo(kind="aggregation", undefined=reason)

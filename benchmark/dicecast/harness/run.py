@@ -16,6 +16,7 @@ from dicecast.harness.outcome import Failure, Finished, RunKey, created, message
 from dicecast.harness.predicting import predict_roles, predicted_role
 from dicecast.harness.record_stage import failed_record, finished_record
 from dicecast.harness.reporting import Reporter
+from dicecast.harness.target import quality_target, with_quality
 from dicecast.identity import code_version, hash_of, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
@@ -68,6 +69,7 @@ class SuiteRun:
         self.dataset = datasets.create(suite.dataset.name, suite.dataset.settings)
         with timed("data"):
             self.data: SegmentationData = self.dataset.load(data_root, suite.image_size)
+        self.target = quality_target(suite.quality, self.data.classes)
         # Fails here, before anything is trained, if the images do not fit the backbone.
         with timed("trace"):
             self.architecture.build(self.data.image_shape, self.data.num_classes)
@@ -165,11 +167,14 @@ class SuiteRun:
     def by_role(self, artifact: Artifact, seed: int) -> Predicted:
         """Return the roles of a prediction, with what a head may see of each."""
         roles = {
-            role: predicted_role(artifact, role, cases, self.data.num_classes)
+            role: with_quality(
+                predicted_role(artifact, role, cases, self.data.num_classes), cases, self.target
+            )
             for role, cases in self.data.roles()
             if role not in ("train", "validation")
         }
-        return Predicted(artifact.info["key"], seed, roles.pop("quality"), list(roles.values()))
+        quality = roles.pop("quality")
+        return Predicted(artifact.info["key"], seed, quality, list(roles.values()), self.target)
 
     def column(self, chosen: ChosenHead, predicted: Predicted) -> Column:
         """Return what comes of one head."""

@@ -51,6 +51,8 @@ class StoredRecords:
             "backbone": self._source("backbones", suite.backbone),
             "training": suite.training.model_dump(),
             "compute": suite.compute.model_dump(),
+            "quality": suite.quality.model_dump(),
+            "folds": suite.quality_fit.folds_used,
             "heads": [self._source("heads", part) | {"label": part.label} for part in suite.heads],
             "code": code_version("."),
             "packages": package_versions(),

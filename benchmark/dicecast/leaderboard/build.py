@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from dicecast.leaderboard.collect import Domain, domains, in_order
+from dicecast.leaderboard.choice import choose
+from dicecast.leaderboard.collect import Domain, domains, in_order, quality_of
 from dicecast.leaderboard.ranking import rank
 from dicecast.leaderboard.rows import COLUMNS, INTERVAL_METRICS, Settings, estimator_rows
 from dicecast.metrics.bootstrap import resample_counts
@@ -29,6 +30,10 @@ def build_leaderboard(
     ``rank_high`` is the number of rows that are not significantly worse, the other end of the rank.
     Rows without a correlation come last.
 
+    ``chosen_rank`` and ``chosen_rank_high`` are these among the rows that are chosen for their
+    estimators, one each, without the test sets: see ``dicecast.leaderboard.choice``. They are NaN in
+    all other rows.
+
     ``status`` is "failed" where a run or a head raised, "undefined" where no metric exists, and
     "ok" otherwise. A failed estimator is one row in each domain, with ``score`` empty.
 
@@ -38,7 +43,8 @@ def build_leaderboard(
 
     Returns:
         The ``COLUMNS``; in-distribution rows first, then by domain, rank, and falling correlation.
-        Its ``attrs`` are the threshold, the settings of the bootstrap and the protocol version.
+        Its ``attrs`` are the target, the threshold, the settings of the bootstrap and the protocol
+        version.
 
     Raises:
         DicecastError: There is no record, or some do not belong in one table; see
@@ -57,6 +63,7 @@ def build_leaderboard(
     tables = [_domain_table(domain, settings) for domain in domains(ordered)]
     table = pd.concat(tables, ignore_index=True)
     table.attrs = {
+        "target": str(quality_of(ordered[0])),
         "failure_threshold": settings.threshold,
         "resamples": settings.resamples,
         "level": settings.level,
@@ -75,7 +82,11 @@ def _domain_table(domain: Domain, settings: Settings) -> pd.DataFrame:
         samples.append(found.samples)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     correlations = table["spearman"].to_numpy(np.float64)
-    ranking = rank(correlations, np.concatenate(samples), settings.level)
+    resampled = np.concatenate(samples)
+    ranking = rank(correlations, resampled, settings.level)
+    chosen = choose(table)
+    among = rank(correlations[chosen], resampled[chosen], settings.level)
+    table.loc[chosen, "chosen_rank"], table.loc[chosen, "chosen_rank_high"] = among
     table = table.assign(
         suite=settings.suite,
         domain=domain.name,

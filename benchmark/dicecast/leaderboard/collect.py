@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dicecast.data.cases import IN_DISTRIBUTION
 from dicecast.errors import DicecastError
-from dicecast.records import CASE_COLUMNS, Record
+from dicecast.records import CASE_COLUMNS, QUALITY, Record, ScoreInfo, true_quality
+from dicecast.suite import Quality, QualityFit
 
 Floats = NDArray[np.float64]
 
@@ -23,10 +24,12 @@ class Run:
     Attributes:
         estimator: Its label.
         seed: Its seed.
-        quality: ``(cases,)``, the true Dice of each case.
+        quality: ``(cases,)``, the true quality of each case: the Dice, or the suite's target.
+        dice: ``(cases,)``, the true Dice.
         scores: ``(scores, cases)``, one row for each of ``names``.
         names: The scores that have a column.
-        predicts_quality: ``(scores,)``, whether each score estimates the Dice.
+        predicts_quality: ``(scores,)``, whether each score estimates the quality.
+        infos: What is known of every score, with or without a column.
         missing: Why, for each score without a column.
         broken: Those of them whose head failed.
         error: Why the run failed; empty where it did not.
@@ -35,9 +38,11 @@ class Run:
     estimator: str
     seed: int
     quality: Floats = field(default_factory=lambda: np.zeros(0))
+    dice: Floats = field(default_factory=lambda: np.zeros(0))
     scores: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     names: tuple[str, ...] = ()
     predicts_quality: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    infos: dict[str, ScoreInfo] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     error: str = ""
@@ -94,6 +99,11 @@ def domains(records: Sequence[Record]) -> list[Domain]:
     return [_domain(name, records, tables) for name in ordered]
 
 
+def quality_of(record: Record) -> Quality:
+    """Return what the true quality of a record's cases measures."""
+    return Quality(**record.sidecar.suite_settings.get("quality", {}))
+
+
 def _succeeded(record: Record) -> bool:
     return record.sidecar.status == "ok" and record.cases is not None
 
@@ -110,7 +120,10 @@ def _settings(record: Record) -> object:
     """Return what must be alike for all estimators; each may have settings of its own."""
     settings = record.sidecar.suite_settings
     kept = ("image_size", "dataset", "backbone", "training", "compute")
-    return {name: settings[name] for name in kept if name in settings} or None
+    shared = {name: settings[name] for name in kept if name in settings}
+    # A record from before there was a choice was made by the default.
+    folds = QualityFit(**settings.get("quality_fit", {})).folds_used
+    return shared | {"folds of quality_fit": folds} if shared else None
 
 
 _SHARED: dict[str, Callable[[Record], object]] = {
@@ -120,6 +133,7 @@ _SHARED: dict[str, Callable[[Record], object]] = {
     "failure threshold": lambda record: record.sidecar.failure_threshold,
     "bootstrap": lambda record: sorted(record.sidecar.bootstrap.items()),
     "settings of the suite": _settings,
+    "quality target": lambda record: str(quality_of(record)) if _succeeded(record) else None,
     "data hash": _hash("data"),
     "split hash": _hash("split"),
 }
@@ -154,8 +168,9 @@ def _checked_cases(record: Record) -> pd.DataFrame:
         _refuse(record, f"has no column {', '.join(absent)}")
     if cases.duplicated(["domain", "stem"]).any():
         _refuse(record, "has a case twice")
-    if not cases["dice"].between(0.0, 1.0).all():
-        _refuse(record, "has a Dice that is not a number in [0, 1]")
+    for name, word in (("dice", "Dice"), (QUALITY, "quality")):
+        if name in cases and not cases[name].between(0.0, 1.0).all():
+            _refuse(record, f"has a {word} that is not a number in [0, 1]")
     infinite = [name for name in columns if np.isinf(cases[name].to_numpy(np.float64)).any()]
     if infinite:
         _refuse(record, f"has an infinite value of {', '.join(infinite)}")
@@ -196,10 +211,12 @@ def _run(record: Record, cases: pd.DataFrame) -> Run:
     return Run(
         estimator=record.sidecar.estimator,
         seed=record.sidecar.seed,
-        quality=cases["dice"].to_numpy(np.float64),
+        quality=true_quality(cases),
+        dice=cases["dice"].to_numpy(np.float64),
         scores=np.ascontiguousarray(cases[list(names)].to_numpy(np.float64).T),
         names=names,
         predicts_quality=np.array([infos[name].predicts_quality for name in names], np.bool_),
+        infos=infos,
         missing={
             name: _one_line(info.undefined)
             for name, info in infos.items()

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dicecast.errors import DicecastError
-from dicecast.leaderboard.render import fixed, number
+from dicecast.leaderboard.render import fixed, number, read_as
 
 HEADLINES = {
     "predictive_entropy/mean": "mean entropy",
@@ -43,6 +43,8 @@ def as_excerpt(table: pd.DataFrame) -> str:
         f"{'mean over ' if seeds > 1 else ''}{seeds} seed{'s' if seeds > 1 else ''}. "
         "Each cell: Spearman correlation with the true Dice / AUROC of finding the failures."
     )
+    if table.attrs["target"]:
+        caption += " " + read_as(table)
     return caption + "\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 

@@ -43,6 +43,12 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n\n".join([*parts, *notes.lines()]) + "\n"
 
 
+def read_as(table: pd.DataFrame) -> str:
+    """Return how to read "Dice" where the true quality is another target; else an empty text."""
+    target = table.attrs["target"]
+    return target and f"Here the true quality is {target}: all Dice but the mean Dice are that."
+
+
 def few_failures(rows: pd.DataFrame) -> str:
     """Return a warning if the rows of a domain have few failures, else an empty text."""
     failures = rows["n_failures"].min()
@@ -96,6 +102,7 @@ def _legend(table: pd.DataFrame) -> str:
             "- **MAE**: mean absolute error of a predicted Dice, in units of Dice; lower is "
             "better.",
             "- **mean Dice**: of the estimator's own segmentations.",
+            *([f"- {read_as(table)}"] if settings["target"] else []),
             f"- **[low, high]**: {level} interval from {settings['resamples']} resamples of whole "
             "groups (patients), the same for all rows of a domain.",
             "",

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from dicecast.leaderboard.collect import Run
 from dicecast.metrics.bootstrap import interval
+from dicecast.metrics.catalogue import ESTIMATE_METRICS
 from dicecast.metrics.evaluate import METRICS, undefined_metrics
 from dicecast.metrics.resampling.compute import resampled_metrics
+from dicecast.records import ON_QUALITY
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -21,14 +23,13 @@ Cells = dict[str, object]
 INTERVAL_METRICS = ("spearman", "failure_auroc", "aurc")
 """The metrics that have an interval in the leaderboard."""
 
-ERRORS = ("mae", "rmse", "r2")
-"""The metrics of those scores alone that estimate the Dice."""
-
 KEYS = ("suite", "domain", "estimator", "score")
 """What makes a row one of a kind."""
 
 COLUMNS = (
-    *(*KEYS, "rank", "rank_high", "seeds", "n", "n_failures", "prevalence", "mean_dice"),
+    *(*KEYS, "kind", "rank", "rank_high", "chosen_rank", "chosen_rank_high"),
+    *("seeds", "n", "n_failures", "prevalence", "mean_dice"),
+    *(f"{name}_on_quality" for name in ON_QUALITY),
     *(
         column
         for name in METRICS
@@ -109,7 +110,20 @@ def estimator_rows(runs: Sequence[Run], counts: Counts, settings: Settings) -> E
 
 def _blank(runs: Sequence[Run], name: str) -> Cells:
     missing: Cells = dict.fromkeys(COLUMNS, np.nan)
-    return missing | {"estimator": runs[0].estimator, "score": name, "seeds": len(runs)}
+    known = {"estimator": runs[0].estimator, "score": name, "seeds": len(runs)}
+    kinds = [run.infos[name].kind for run in runs if name in run.infos]
+    return missing | known | {"kind": kinds[0] if kinds else ""} | _on_quality(runs, name)
+
+
+def _on_quality(runs: Sequence[Run], name: str) -> Cells:
+    """Return means over the seeds on the quality role; NaN where one seed lacks the number."""
+    cells: Cells = {}
+    for metric in ON_QUALITY:
+        held = [run.infos[name].on_quality.get(metric) for run in runs if name in run.infos]
+        numbers = [number for number in held if number is not None]
+        complete = len(numbers) == len(runs)
+        cells[f"{metric}_on_quality"] = float(np.mean(numbers)) if complete else np.nan
+    return cells
 
 
 def _case_cells(runs: Sequence[Run], threshold: float) -> Cells:
@@ -118,7 +132,7 @@ def _case_cells(runs: Sequence[Run], threshold: float) -> Cells:
     return {
         "n_failures": failures,
         "prevalence": failures / cases,
-        "mean_dice": float(np.mean([run.quality.mean() for run in runs])),
+        "mean_dice": float(np.mean([run.dice.mean() for run in runs])),
     }
 
 
@@ -146,7 +160,7 @@ def _points(run: Run, threshold: float) -> Floats:
     """Return the metrics of the cases as they are, ``(scores, metrics)``."""
     once = np.ones((1, len(run.quality)), dtype=np.int64)
     found = resampled_metrics(run.scores, run.quality, once, threshold)
-    for metric in ERRORS:
+    for metric in ESTIMATE_METRICS:
         found[metric][~run.predicts_quality] = np.nan
     return np.concatenate([found[metric] for metric in METRICS], axis=1)
 

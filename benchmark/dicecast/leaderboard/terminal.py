@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dicecast.data.cases import IN_DISTRIBUTION
-from dicecast.leaderboard.render import Row, few_failures, fixed, number, rank_text
+from dicecast.leaderboard.render import Row, few_failures, fixed, number, rank_text, read_as
 
 SHOWN_INTERVALS = ("failure_auroc",)
 """The intervals that are printed; a table for the terminal alone needs no others."""
@@ -161,10 +161,11 @@ def _failures(rows: pd.DataFrame) -> list[str]:
 def _explanation(table: pd.DataFrame, suite: str) -> str:
     threshold = table.attrs["failure_threshold"]
     level = f"{100 * table.attrs['level']:g} %"
+    target = f"{read_as(table)}\n" if table.attrs["target"] else ""
     return (
         "\nA rank such as 1-4 means that the data cannot tell these places apart.\n"
         "Spearman: does the score rank cases as their true Dice does? 1 is best.\n"
         f"failure AUROC [{level} interval]: does it find cases with Dice below {threshold:g}?\n"
         "  1 is best, 0.5 is chance. AURC: the risk left among accepted cases, 0 is best.\n"
-        f"All rows and metrics: dicecast leaderboard {suite} --format csv"
+        f"{target}All rows and metrics: dicecast leaderboard {suite} --format csv"
     )
