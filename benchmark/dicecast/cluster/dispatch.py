@@ -73,7 +73,7 @@ class Dispatcher:
             DicecastError: A worker cannot open the suite, or the scheduler is lost.
         """
         heads = len(self.work.suite.heads)
-        self.graph = StageGraph(keys, heads)
+        self.graph = StageGraph(keys, heads, self.work.suite.quality_fit.folds_used)
         self.watcher.begin(keys, heads)
         self.client.subscribe_topic(TOPIC, lambda event: self._events.put(event[1]))
         try:

@@ -24,28 +24,31 @@ from dicecast.harness.stages import (
 class StageGraph:
     """The stages of some runs.
 
-    A prediction leads to the heads and these to the record. Which backbones a run needs is known
-    when one of its stages asks for them; each is trained once, whoever asks for it first.
+    The predictions of a run lead to its heads and these to the record. Which backbones a run needs
+    is known when one of its stages asks for them; each is trained once, whoever asks for it first.
 
     Args:
         keys: The runs.
         heads: How many heads the suite has.
+        folds: How many folds of the training role they are fitted on.
     """
 
-    def __init__(self, keys: Iterable[RunKey], heads: int) -> None:
+    def __init__(self, keys: Iterable[RunKey], heads: int, folds: int = 0) -> None:
         self.keys = list(keys)
         self.heads = heads
+        self.folds = folds if heads else 0
         self._asked: dict[str, TrainStage] = {}
         self._trained: set[str] = set()
         self._untrainable: dict[str, str] = {}
         self._waiting: dict[Stage, set[str]] = {}
+        self._predictions_left = {key: 1 + self.folds for key in self.keys}
         self._heads_left = {key: heads for key in self.keys}
         self._recorded: set[RunKey] = set()
         self._columnless: dict[RunKey, list[tuple[int, Unfitted]]] = defaultdict(list)
 
     def first(self) -> list[Stage]:
         """Return the stages that can be computed at once."""
-        return [PredictStage(key) for key in self.keys]
+        return [PredictStage(key, fold) for key in self.keys for fold in range(1 + self.folds)]
 
     def after(self, stage: Stage, outcome: Outcome) -> list[Stage]:
         """Return the stages that can be computed now that ``stage`` has been.
@@ -54,7 +57,7 @@ class StageGraph:
             DicecastError: A record could not be put together.
         """
         if isinstance(outcome, Needs):
-            return self._train_first(stage, outcome.backbones)
+            return self._train_first(stage, outcome)
         match stage:
             case TrainStage():
                 return self._after_training(stage, outcome)
@@ -67,8 +70,8 @@ class StageGraph:
                     raise DicecastError(f"There is no record of {stage.key}: {outcome.message}")
                 return []
 
-    def _train_first(self, stage: Stage, backbones: tuple[str, ...]) -> list[Stage]:
-        for backbone in backbones:
+    def _train_first(self, stage: Stage, needs: Needs) -> list[Stage]:
+        for backbone in needs.backbones:
             if backbone in self._untrainable:
                 return self._record(stage.key, self._untrainable[backbone])
             if backbone in self._trained:
@@ -76,8 +79,12 @@ class StageGraph:
                     f"The backbone {backbone[:12]} was trained, but '{stage}' does not find it in "
                     "the store. Give a store that all workers share, with --store."
                 )
-        self._waiting[stage] = set(backbones)
-        new = [TrainStage(stage.key, b) for b in backbones if b not in self._asked]
+        self._waiting[stage] = set(needs.backbones)
+        new = [
+            TrainStage(stage.key, backbone, needs.fold)
+            for backbone in needs.backbones
+            if backbone not in self._asked
+        ]
         self._asked |= {training.backbone: training for training in new}
         return list(new)
 
@@ -102,6 +109,9 @@ class StageGraph:
     def _after_prediction(self, stage: PredictStage, outcome: Outcome) -> list[Stage]:
         if isinstance(outcome, Failed):
             return self._record(stage.key, outcome.message)
+        self._predictions_left[stage.key] -= 1
+        if self._predictions_left[stage.key]:
+            return []
         if not self.heads:
             return self._record(stage.key)
         return [HeadStage(stage.key, number) for number in range(self.heads)]

@@ -82,8 +82,8 @@ class Cases:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Cases:
         """Return the cases at ``rows`` (indices or a boolean mask), in that order, in memory."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return self._cases(rows, lambda stack: stack[rows])
+        places = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
+        return self._cases(places, lambda stack: stack[places])
 
     def select(self, rows: NDArray[np.intp]) -> Cases:
         """Return the cases at ``rows``, in that order; no pixel in a file is read."""

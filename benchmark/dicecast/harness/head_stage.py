@@ -1,4 +1,4 @@
-"""The head stage: a quality head is fitted on the quality role and predicts every test set."""
+"""The head stage: a quality head is fitted on examples and predicts every test set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.data.cases import SegmentationData
 from dicecast.errors import DicecastError
 from dicecast.harness.outcome import created, message_of
-from dicecast.harness.predicting import PredictedRole, examples
-from dicecast.heads.contract import Evidence, QualityHead
+from dicecast.harness.predicting import PredictedRole
+from dicecast.heads.contract import Evidence, Examples, QualityHead
 from dicecast.identity import code_version, package_versions
 from dicecast.metrics.targets import MEAN_DICE, QualityTarget
 from dicecast.plugins import heads
@@ -62,6 +61,7 @@ class Predicted(NamedTuple):
     Attributes:
         key: The hash of everything they depend on.
         seed: The suite's seed, which also seeds the head.
+        examples: What heads are fitted on.
         quality: The quality role.
         tests: Every test set, in the order of the record.
         target: What is measured as their quality.
@@ -69,6 +69,7 @@ class Predicted(NamedTuple):
 
     key: str
     seed: int
+    examples: Examples
     quality: PredictedRole
     tests: list[PredictedRole]
     target: QualityTarget = MEAN_DICE
@@ -82,9 +83,7 @@ class Column(NamedTuple):
     seconds: float = 0.0
 
 
-def head_column(
-    chosen: ChosenHead, predicted: Predicted, data: SegmentationData, store: Store, debug: bool
-) -> Column:
+def head_column(chosen: ChosenHead, predicted: Predicted, store: Store, debug: bool) -> Column:
     """Return the head's predicted quality of every test case.
 
     A ``DicecastError`` of the head leaves its score undefined; anything else it raises, or a
@@ -94,8 +93,8 @@ def head_column(
     try:
         if chosen.head is None:
             raise DicecastError(chosen.error)
-        with timed("heads", len(predicted.quality.facts)), timed(chosen.score):
-            artifact = _fitted(chosen.head, predicted, data, store)
+        with timed("heads", len(predicted.examples.evidence)), timed(chosen.score):
+            artifact = _fitted(chosen.head, predicted, store)
     except Exception as error:
         if debug:
             raise
@@ -108,9 +107,7 @@ def _info(**changes: Any) -> ScoreInfo:
     return ScoreInfo(kind="head", predicts_quality=True, **changes)
 
 
-def _fitted(
-    head: QualityHead, predicted: Predicted, data: SegmentationData, store: Store
-) -> Artifact:
+def _fitted(head: QualityHead, predicted: Predicted, store: Store) -> Artifact:
     identity = {
         "head": head,
         "seed": predicted.seed,
@@ -125,8 +122,7 @@ def _fitted(
 
     def make() -> Artifact:
         started = time.perf_counter()
-        known = examples(predicted.quality, data.quality, data.for_fitting(), predicted.target)
-        fitted = head.fit(known, predicted.seed)
+        fitted = head.fit(predicted.examples, predicted.seed)
         columns = [
             _checked(head, fitted.predict(batch), len(batch))
             for test in predicted.tests

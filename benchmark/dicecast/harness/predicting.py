@@ -10,23 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dicecast.data.cases import Cases, FittingData, SegmentationData
+from dicecast.data.cases import Cases, SegmentationData
 from dicecast.errors import PluginError
 from dicecast.estimation.contract import Predictive
 from dicecast.estimation.measures import MEASURES
 from dicecast.estimation.prediction import Prediction
 from dicecast.estimation.sampling import Sampler
+from dicecast.harness.case_features import feature_width
 from dicecast.harness.reporting import Reporter
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.quality import dice
-from dicecast.metrics.targets import MEAN_DICE, QualityTarget
+from dicecast.metrics.targets import QualityTarget
 from dicecast.records import true_quality
 from dicecast.scores.agreement import AGREEMENT_SCORES, NEEDS_DRAWS, PROBABILITY_SCORES
 from dicecast.scores.mask_shape import mask_shape
 from dicecast.scores.score_cases import score_batch
 from dicecast.scores.threshold import ThresholdCalibration
 from dicecast.scratch import NewStack, new_stack
-from dicecast.stacks import select
+from dicecast.stacks import Stack, select
 from dicecast.stopwatch import timed
 from dicecast.store import Artifact
 
@@ -96,6 +97,7 @@ def predict_roles(
             "undefined": undefined_scores(predictive),
             "draws": predictive.num_draws,
             "parameters": predictive.num_parameters,
+            "features": feature_width(predictive),
         },
         stacks={"mask": pixels.mask, "uncertainty": pixels.uncertainty},
     )
@@ -115,8 +117,14 @@ def undefined_scores(predictive: Predictive) -> dict[str, str]:
     return undefined
 
 
-def predicted_role(artifact: Artifact, role: str, cases: Cases, num_classes: int) -> PredictedRole:
-    """Return the part of a prediction artifact that is about one role."""
+def predicted_role(
+    artifact: Artifact,
+    role: str,
+    cases: Cases,
+    num_classes: int,
+    features: Stack[np.float32] | None,
+) -> PredictedRole:
+    """Return the part of a prediction artifact that is about one role, with its features."""
     table = artifact.tables["cases"]
     first = int(np.argmax(table["role"] == role))
     rows = slice(first, first + len(cases))
@@ -130,21 +138,33 @@ def predicted_role(artifact: Artifact, role: str, cases: Cases, num_classes: int
         _with_prefix(table, SCORE),
         _with_prefix(table, SHAPE),
         num_classes,
+        features,
     )
     kept = [c for c in table.columns if not c.startswith((SCORE, SHAPE)) and c != "role"]
     return PredictedRole(table[kept], evidence)
 
 
 def examples(
-    role: PredictedRole, truth: Cases, data: FittingData, target: QualityTarget = MEAN_DICE
+    role: PredictedRole,
+    data: SegmentationData,
+    features: Stack[np.float32] | None,
+    target: QualityTarget,
 ) -> Examples:
-    """Return what heads are fitted on: predicted cases of the quality role with their truth."""
+    """Return what heads are fitted on: predicted cases of the quality role with their truth.
+
+    Args:
+        role: The quality role as it was predicted.
+        data: With the truth.
+        features: Of the training role.
+        target: What is measured as their quality.
+    """
     return Examples(
         role.evidence,
         true_quality(role.facts),
-        truth.masks,
-        [str(group) for group in truth.table["group"]],
+        data.quality.masks,
+        data.quality.groups,
         data.train,
+        features,
         target=target,
     )
 

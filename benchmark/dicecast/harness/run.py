@@ -8,12 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from dicecast.data.cases import SegmentationData
-from dicecast.errors import DicecastError
+from dicecast.data.leaks import check_test_apart
+from dicecast.errors import DicecastError, PluginError
 from dicecast.estimation.contract import Estimator, Predictive
+from dicecast.estimation.features import FeatureReader
 from dicecast.estimation.sampling import Sampler
+from dicecast.harness.case_features import FeaturesByRole, features_by_role, read_features
+from dicecast.harness.cuts import WHOLE, Cut
 from dicecast.harness.head_stage import ChosenHead, Column, Predicted, head_column
+from dicecast.harness.joined import joined
 from dicecast.harness.outcome import Failure, Finished, RunKey, created, message_of
-from dicecast.harness.predicting import predict_roles, predicted_role
+from dicecast.harness.predicting import examples, predict_roles, predicted_role
 from dicecast.harness.record_stage import failed_record, finished_record
 from dicecast.harness.reporting import Reporter
 from dicecast.harness.target import quality_target, with_quality
@@ -70,7 +75,10 @@ class SuiteRun:
         with timed("data"):
             self.data: SegmentationData = self.dataset.load(data_root, suite.image_size)
         self.target = quality_target(suite.quality, self.data.classes)
-        # Fails here, before anything is trained, if the images do not fit the backbone.
+        # Fails here, before anything is trained, if what is tested on would be fitted on, whoever
+        # made the dataset, or if the images do not fit the backbone.
+        with timed("data"):
+            check_test_apart(self.data)
         with timed("trace"):
             self.architecture.build(self.data.image_shape, self.data.num_classes)
         self.trainer = BackboneTrainer(
@@ -84,9 +92,12 @@ class SuiteRun:
             self._on_epoch,
             suite.compute.data_parallel,
         )
-        self.sampler = Sampler(
-            self.data.num_classes, suite.compute.accelerate, suite.compute.sampling_batch_size
-        )
+        self.cuts = [Cut(self.data, self.trainer)]
+        if suite.heads and suite.quality_fit.folds_used:
+            self.cuts += self.cuts[WHOLE].without_folds(suite.quality_fit.folds_used)
+        how = (suite.compute.accelerate, suite.compute.sampling_batch_size)
+        self.sampler = Sampler(self.data.num_classes, *how)
+        self.reader = FeatureReader(*how)
 
     def run(self) -> list[Failure]:
         """Run everything, write a record after each (estimator, seed), and return what failed."""
@@ -120,13 +131,13 @@ class SuiteRun:
             raise DicecastError(estimator)
         return estimator
 
-    def predict(self, key: RunKey) -> Artifact:
-        """Return what the estimator says of the quality role and all test sets; see the store."""
-        estimator, seed = self.estimator(key), key.seed
+    def predict(self, key: RunKey, number: int = WHOLE) -> Artifact:
+        """Return what the estimator says of all that a cut predicts; see the store."""
+        cut = self.cuts[number]
         identity = {
-            "estimator": estimator,
-            "seed": seed,
-            "data": self.data.content_hash,
+            "estimator": self.estimator(key),
+            "seed": key.seed,
+            "data": cut.data.content_hash,
             "architecture": self.architecture,
             "schedule": self.schedule,
             "compute": self.suite.compute.model_dump(),
@@ -144,14 +155,14 @@ class SuiteRun:
         }
 
         def make() -> Artifact:
-            predictive = self.fit(estimator, seed)
+            predictive = self.fit(key, number)
             started = time.perf_counter()
-            made = predict_roles(self.data, predictive, self.sampler, seed, self.reporter)
+            made = predict_roles(cut.data, predictive, self.sampler, key.seed, self.reporter)
             info = {
                 "key": hash_of(identity),
-                "weights": sorted(self.trainer.used),
+                "weights": sorted(cut.trainer.used),
                 "seconds": {
-                    "train": sum(self.trainer.used.values()),
+                    "train": sum(cut.trainer.used.values()),
                     "predict": time.perf_counter() - started,
                 },
             }
@@ -159,34 +170,71 @@ class SuiteRun:
 
         return self.store.get("prediction", identity, make)
 
-    def fit(self, estimator: Estimator, seed: int) -> Predictive:
+    def fit(self, key: RunKey, number: int = WHOLE) -> Predictive:
         """Return the estimator's predictive distribution, its backbones trained or found."""
-        self.trainer.used.clear()
-        return estimator.fit(self.data.for_fitting(), self.trainer, seed)
+        cut = self.cuts[number]
+        cut.trainer.used.clear()
+        return self.estimator(key).fit(cut.data.for_fitting(), cut.trainer, key.seed)
 
-    def by_role(self, artifact: Artifact, seed: int) -> Predicted:
-        """Return the roles of a prediction, with what a head may see of each."""
+    def predicted(self, key: RunKey) -> Predicted:
+        """Return what a head may see of each role, and what it is fitted on."""
+        whole, *folds = (self._by_role(key, number) for number in range(len(self.cuts)))
+        if not folds:
+            return whole
+        rows = [cut.rows for cut in self.cuts[WHOLE + 1 :]]
+        examples = joined([fold.examples for fold in folds], rows, whole.examples)
+        together = hash_of([whole.key, *(fold.key for fold in folds)])
+        return whole._replace(key=together, examples=examples)
+
+    def _by_role(self, key: RunKey, number: int) -> Predicted:
+        """Return the roles that a cut predicts; heads may be fitted on its quality role."""
+        artifact, data = self.predict(key, number), self.cuts[number].data
+        features = self._features(key, number, artifact)
         roles = {
             role: with_quality(
-                predicted_role(artifact, role, cases, self.data.num_classes), cases, self.target
+                predicted_role(artifact, role, cases, data.num_classes, features[role]),
+                cases,
+                self.target,
             )
-            for role, cases in self.data.roles()
+            for role, cases in data.roles()
             if role not in ("train", "validation")
         }
         quality = roles.pop("quality")
-        return Predicted(artifact.info["key"], seed, quality, list(roles.values()), self.target)
+        known = examples(quality, data, features["train"], self.target)
+        tests = list(roles.values())
+        return Predicted(artifact.info["key"], key.seed, known, quality, tests, self.target)
+
+    def _features(self, key: RunKey, number: int, prediction: Artifact) -> FeaturesByRole:
+        """Return the features of the cases of a cut, to be computed when they are first read."""
+        data = self.cuts[number].data
+        identity = {
+            "prediction": prediction.info["key"],
+            "code": code_version("harness/case_features.py"),
+        }
+
+        def make() -> Artifact:
+            backbone = self.fit(key, number).feature_backbone
+            if backbone is None:
+                raise PluginError(f"{key} had features when it predicted, and now it has none.")
+            return read_features(data, backbone, self.reader)
+
+        return features_by_role(
+            data,
+            prediction.info["features"],
+            lambda: self.store.get("features", identity, make),
+        )
 
     def column(self, chosen: ChosenHead, predicted: Predicted) -> Column:
         """Return what comes of one head."""
         self.reporter.stage(f"head {chosen.score}")
-        return head_column(chosen, predicted, self.data, self.store, self.debug)
+        return head_column(chosen, predicted, self.store, self.debug)
 
     def _finished(self, key: RunKey) -> Finished:
         self.reporter.run(*key)
         started = time.perf_counter()
         try:
             artifact = self.predict(key)
-            predicted = self.by_role(artifact, key.seed)
+            predicted = self.predicted(key)
             columns = {chosen.score: self.column(chosen, predicted) for chosen in self.heads}
             finished = finished_record(self, key, artifact, predicted, columns)
         except Exception as error:

@@ -19,10 +19,12 @@ class TrainStage:
     Attributes:
         key: A run whose estimator asks for it; there may be others.
         backbone: Hash of everything its weights depend on.
+        fold: The fold of the training role that it is trained without, from 1; 0 is none.
     """
 
     key: RunKey
     backbone: str
+    fold: int = 0
 
     def __str__(self) -> str:
         """Return the stage's name; the same backbone has one name, whoever asks for it."""
@@ -31,13 +33,20 @@ class TrainStage:
 
 @dataclass(frozen=True)
 class PredictStage:
-    """Predict the quality role and the test sets with one estimator under one seed."""
+    """Predict the quality role and the test sets with one estimator under one seed.
+
+    Attributes:
+        key: Which run.
+        fold: Predict this fold of the training role instead, from 1, fitted on the others; 0 is
+            none.
+    """
 
     key: RunKey
+    fold: int = 0
 
     def __str__(self) -> str:
         """Return the stage's name."""
-        return f"predict {self.key}"
+        return f"predict fold {self.fold} of {self.key}" if self.fold else f"predict {self.key}"
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,15 @@ class Done(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The stage must be computed again once these backbones (their hashes) are trained."""
+    """The stage must be computed again once these backbones (their hashes) are trained.
+
+    Attributes:
+        backbones: Which.
+        fold: The fold that they are trained without; see ``TrainStage``.
+    """
 
     backbones: tuple[str, ...]
+    fold: int = 0
 
 
 class Failed(NamedTuple):

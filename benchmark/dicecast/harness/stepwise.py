@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dicecast.errors import DicecastError
-from dicecast.estimation.contract import Estimator, Predictive
+from dicecast.estimation.contract import Predictive
+from dicecast.harness.cuts import WHOLE
 from dicecast.harness.head_stage import Column, Predicted
 from dicecast.harness.outcome import Finished, RunKey, message_of
 from dicecast.harness.record_stage import failed_record, finished_record
@@ -31,8 +32,11 @@ from dicecast.records import ScoreInfo
 from dicecast.store import Artifact, Store
 
 
-class _NeedsBackbones(Exception):  # noqa: N818  not an error
-    """An estimator was fitted with backbones that are not trained yet."""
+class _NeedsBackbones(BaseException):
+    """An estimator was fitted with backbones that are not trained yet: not a failure of a head."""
+
+    def __init__(self, fold: int) -> None:
+        self.fold = fold
 
 
 class _Trained(BaseException):
@@ -95,24 +99,24 @@ class StepwiseRun(SuiteRun):
         """Compute a stage and store what it makes; a failure is an outcome, unless ``debug``."""
         try:
             return Done(self._compute(stage))
-        except _NeedsBackbones:
-            return Needs(tuple(dict.fromkeys(self._backbones.missing)))
+        except _NeedsBackbones as needs:
+            return Needs(tuple(dict.fromkeys(self._backbones.missing)), needs.fold)
         except Exception as error:
             if self.debug:
                 raise
             return Failed(message_of(error))
 
-    def fit(self, estimator: Estimator, seed: int) -> Predictive:
+    def fit(self, key: RunKey, number: int = WHOLE) -> Predictive:
         """Return the predictive distribution if all its backbones are trained."""
         self._backbones.missing.clear()
         try:
-            predictive = super().fit(estimator, seed)
+            predictive = super().fit(key, number)
         except Exception:
             # What an estimator makes of a backbone without weights says nothing.
             if not self._backbones.missing:
                 raise
         if self._backbones.missing:
-            raise _NeedsBackbones
+            raise _NeedsBackbones(number)
         return predictive
 
     def _compute(self, stage: Stage) -> Any:
@@ -120,7 +124,7 @@ class StepwiseRun(SuiteRun):
             case TrainStage():
                 return self._train(stage)
             case PredictStage():
-                self._predicted(stage.key)
+                self.predict(stage.key, stage.fold)
                 return None
             case HeadStage():
                 _, predicted = self._predicted(stage.key)
@@ -131,7 +135,7 @@ class StepwiseRun(SuiteRun):
     def _train(self, stage: TrainStage) -> None:
         self._backbones.wanted = stage.backbone
         try:
-            super().fit(self.estimator(stage.key), stage.key.seed)
+            super().fit(stage.key, stage.fold)
         except _Trained:
             return
         finally:
@@ -145,7 +149,7 @@ class StepwiseRun(SuiteRun):
     def _predicted(self, key: RunKey) -> tuple[Artifact, Predicted]:
         if self._latest is None or self._latest[0] != key:
             artifact = self.predict(key)
-            self._latest = (key, artifact, self.by_role(artifact, key.seed))
+            self._latest = (key, artifact, self.predicted(key))
         return self._latest[1:]
 
     def _record(self, stage: RecordStage) -> Finished:
