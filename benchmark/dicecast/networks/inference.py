@@ -128,7 +128,7 @@ class InferenceNetwork:
             scale = folded[id(norm.gamma)] * ops.rsqrt(variance + norm.epsilon)
             shift = folded[id(norm.beta)] - folded[id(norm.moving_mean)] * scale
             for source in step.folded_into:
-                for variable in source.layer.trainable_variables:
+                for variable in source.layer.weights:
                     folded[id(variable)] = folded[id(variable)] * scale
             # Added where no noise reaches, if anywhere, it is added once a batch.
             first = min(step.folded_into, key=lambda source: source.noisy)

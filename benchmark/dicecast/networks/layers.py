@@ -46,8 +46,8 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Batch normalisation that uses the fused kernel in training and equals Keras' in result."""
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
-        """Normalise by the batch's moments in training, by the stored ones otherwise."""
-        if not training:
+        """Normalise by the batch's moments in training, unless frozen; else by the stored ones."""
+        if not training or not self.trainable:
             return super().call(inputs, training=False)
         outputs, mean, variance = batch_normalise(inputs, self.gamma, self.beta, self.epsilon)
         for stored, new in ((self.moving_mean, mean), (self.moving_variance, variance)):

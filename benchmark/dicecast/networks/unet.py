@@ -11,7 +11,7 @@ from keras import layers
 
 from dicecast.errors import SuiteError
 from dicecast.networks.backend import Tensor
-from dicecast.networks.contract import Convolution, ConvolutionSpec
+from dicecast.networks.contract import Convolution, ConvolutionSpec, Dropping, Features, Head
 from dicecast.networks.layers import BatchNormalization, Dropout, UpsamplingConvolution2D, he_normal
 from dicecast.plugins import register_backbone
 
@@ -35,6 +35,15 @@ class PlainConvolution:
         )
 
 
+@dataclass(frozen=True)
+class PlainDropout:
+    """Drops single values."""
+
+    def layer(self, rate: float, name: str) -> Any:
+        """Return a ``Dropout``; see ``Dropping``."""
+        return Dropout(rate, name=name)
+
+
 @register_backbone("unet")
 @dataclass(frozen=True)
 class UNet:
@@ -49,7 +58,9 @@ class UNet:
         normalisation: "batch", "group" (8 groups, or as many as divide the channels) or "none".
         dropout_rate: Share of values dropped after a block while noise is active.
         dropout_placement: The blocks that dropout follows.
-        heads: Extra 1x1 outputs beside the logits: name and number of channels.
+        dropout: Makes the layers that drop values.
+        heads: Extra outputs by name: a number of channels, for a 1x1 convolution of the last block,
+            or a ``Head``. "logits" replaces the ordinary ones.
         convolution: Makes the convolutions of all blocks, and of the logits.
     """
 
@@ -58,7 +69,8 @@ class UNet:
     normalisation: Literal["batch", "group", "none"] = "batch"
     dropout_rate: float = 0.0
     dropout_placement: Placement = "bottleneck_and_decoder"
-    heads: dict[str, int] = field(default_factory=dict)
+    dropout: Dropping = field(default_factory=PlainDropout)
+    heads: dict[str, int | Head] = field(default_factory=dict)
     convolution: Convolution = field(default_factory=PlainConvolution)
 
     def __post_init__(self) -> None:
@@ -73,19 +85,28 @@ class UNet:
         """Return the untrained network; see ``BackboneArchitecture``."""
         self._check(image_shape)
         inputs = keras.Input(image_shape, name="images")
-        tensor, skips = inputs, []
+        tensor, blocks = inputs, dict[str, Tensor]()
         for level in range(self.depth):
-            tensor = self._block(tensor, level, f"encoder_{level}")
-            skips.append(tensor)
+            tensor = blocks[f"encoder_{level}"] = self._block(tensor, level, f"encoder_{level}")
             tensor = layers.MaxPooling2D(name=f"pool_{level}")(tensor)
-        tensor = self._block(tensor, self.depth, "bottleneck")
+        tensor = blocks["bottleneck"] = self._block(tensor, self.depth, "bottleneck")
         for level in reversed(range(self.depth)):
-            tensor = self._block(tensor, level, f"decoder_{level}", skips[level])
-        logits = ConvolutionSpec(num_classes, 1, True, "logits")
-        outputs = {"logits": self.convolution.layer(logits)(tensor)}
-        for name, channels in self.heads.items():
-            outputs[name] = layers.Conv2D(channels, 1, name=name)(tensor)
-        return keras.Model(inputs, outputs)
+            skip = blocks[f"encoder_{level}"]
+            tensor = self._block(tensor, level, f"decoder_{level}", skip)
+            blocks[f"decoder_{level}"] = tensor
+        return keras.Model(inputs, self._outputs(Features(inputs, blocks, num_classes)))
+
+    def _outputs(self, features: Features) -> dict[str, Tensor]:
+        outputs = {}
+        if "logits" not in self.heads:
+            spec = ConvolutionSpec(features.num_classes, 1, True, "logits")
+            outputs["logits"] = self.convolution.layer(spec)(features.last)
+        for name, head in self.heads.items():
+            if isinstance(head, int):
+                outputs[name] = layers.Conv2D(head, 1, name=name)(features.last)
+            else:
+                outputs[name] = head.build(features, name)
+        return outputs
 
     def _check(self, image_shape: tuple[int, int, int]) -> None:
         step = 2**self.depth
@@ -107,7 +128,7 @@ class UNet:
             tensor = self._normalise(tensor, f"{name}_norm_{half}")
             tensor = layers.ReLU(name=f"{name}_relu_{half}")(tensor)
         if self.dropout_rate and self._drops(name):
-            tensor = Dropout(self.dropout_rate, name=f"{name}_dropout")(tensor)
+            tensor = self.dropout.layer(self.dropout_rate, f"{name}_dropout")(tensor)
         return tensor
 
     def _join(self, deep: Tensor, skip: Tensor, spec: ConvolutionSpec) -> Tensor:

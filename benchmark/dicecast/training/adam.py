@@ -35,9 +35,18 @@ def unflatten(vector: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
     return [ops.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def cosine_decay(initial: float, progress: Tensor) -> Tensor:
-    """Return the learning rate at ``progress`` in [0, 1] (Loshchilov and Hutter 2017, eq. 5)."""
-    return initial * 0.5 * (1.0 + ops.cos(pi * progress))
+def cosine_decay(initial: float, progress: Tensor, cycles: int = 1, final: float = 0.0) -> Tensor:
+    """Return the learning rate at ``progress`` in [0, 1] (Loshchilov and Hutter 2017, eq. 5).
+
+    Args:
+        initial: The rate at the start of each cycle.
+        progress: Share of the training that is done.
+        cycles: How often the cosine falls.
+        final: Share of ``initial`` to which it falls.
+    """
+    if cycles > 1:
+        progress = ops.mod(progress * cycles, 1.0)
+    return initial * (final + (1.0 - final) * 0.5 * (1.0 + ops.cos(pi * progress)))
 
 
 def adam_step(

@@ -25,6 +25,7 @@ from dicecast.networks.backend import (
 from dicecast.networks.inference import InferenceNetwork
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.networks.operations import prediction_operations, training_operations
+from dicecast.networks.truth import truth_in_network
 from dicecast.stopwatch import timed
 from dicecast.training.adam import AdamState, adam_step, cosine_decay, flatten, unflatten
 from dicecast.training.batches import Chunk, Epochs, Examples, ahead, padded_batches
@@ -66,10 +67,14 @@ class Progress(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The best weights on validation, trainable then non-trainable, and the log of all epochs."""
+    """The best weights on validation, the log of all epochs, and the snapshots asked for.
+
+    Weights are trainable then non-trainable.
+    """
 
     weights: Weights
     log: list[Progress]
+    snapshots: list[Weights]
 
 
 def to_network(inputs: Tensor) -> Tensor:
@@ -106,6 +111,7 @@ def train(
     loop = _Loop(task, examples, schedule)
     carry = loop.start(weights)
     best, best_score, log = weights, -np.inf, list[Progress]()
+    snapshots = list[Weights]()
     with closing(ahead(loop.epochs.chunks(seed))) as chunks:
         for epoch in range(schedule.epochs):
             carry, loss = loop.epoch(carry, chunks, seed)
@@ -115,11 +121,13 @@ def train(
             log.append(Progress(epoch + 1, schedule.epochs, float(loss), score, state))
             _check_finite(log[-1], current, schedule)
             on_epoch(log[-1])
+            if epoch + 1 in schedule.snapshots:
+                snapshots.append(current)
             if score > best_score:
                 best, best_score, best_epoch = current, score, epoch
             elif schedule.patience and epoch - best_epoch >= schedule.patience:
                 break
-    return Trained(best, log)
+    return Trained(best, log, snapshots)
 
 
 def _check_finite(progress: Progress, weights: Weights, schedule: Schedule) -> None:
@@ -239,7 +247,7 @@ class _Loop:
         self, carry: Carry, inputs: Tensor, targets: Tensor, step: Step, number: Tensor
     ) -> tuple[Carry, Tensor]:
         def loss_of(weights: list[Tensor]) -> tuple[Tensor, Any]:
-            with noise_in_network(step.noise):
+            with noise_in_network(step.noise), truth_in_network(_as_target(targets)):
                 outputs, moved, losses = self.task.network.stateless_call(
                     weights,
                     carry.non_trainable,
@@ -255,7 +263,12 @@ class _Loop:
 
         weights = unflatten(carry.adam.weights, self.shapes)
         _, (moved, state, loss), gradients = value_and_gradient(loss_of, weights)
-        rate = cosine_decay(self.schedule.learning_rate, step.progress)
+        rate = cosine_decay(
+            self.schedule.learning_rate,
+            step.progress,
+            self.schedule.cycles,
+            self.schedule.final_rate,
+        )
         gradient = flatten(gradients) / carry.scale.factor
         adam = adam_step(carry.adam, gradient, number, rate)
         following = Carry(adam, list(moved), state, carry.scale)
