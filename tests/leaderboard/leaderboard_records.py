@@ -17,6 +17,15 @@ SCORES = {
 }
 
 
+def on_quality(spearman):
+    """Return what is known of an aggregation with this correlation on the quality role."""
+    return ScoreInfo(kind="aggregation", on_quality={"spearman": spearman, "aurc": 0.2})
+
+
+CHOSEN = SCORES | {"entropy/mean": on_quality(0.6), "random": on_quality(0.1)}
+"""The same, with two aggregations to choose from."""
+
+
 def make_cases(seed, sizes=(("in_distribution", 40), ("noise", 25))):
     """Return a table of cases whose scores follow the Dice more or less."""
     generator = np.random.default_rng(seed)

@@ -17,7 +17,8 @@ from dicecast.cli.leaderboard import leaderboard
 from dicecast.errors import DicecastError
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.files import check_leaderboard, read_leaderboard, write_leaderboard
-from dicecast.leaderboard.render import as_csv, as_json, as_markdown
+from dicecast.leaderboard.markdown import as_markdown
+from dicecast.leaderboard.render import as_csv, as_json
 from dicecast.leaderboard.terminal import print_leaderboard
 from dicecast.records import ScoreInfo
 

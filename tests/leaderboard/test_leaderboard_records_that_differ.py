@@ -18,7 +18,8 @@ from leaderboard_records import (
 
 from dicecast.errors import DicecastError
 from dicecast.leaderboard.build import build_leaderboard
-from dicecast.leaderboard.render import as_csv, as_json, as_markdown
+from dicecast.leaderboard.markdown import as_markdown
+from dicecast.leaderboard.render import as_csv, as_json
 from dicecast.records import Record, ScoreInfo
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 from dicecast.errors import DicecastError
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.excerpt import as_excerpt
-from dicecast.leaderboard.render import as_markdown
+from dicecast.leaderboard.markdown import as_markdown
 
 SETTINGS = {"quality": {"target": "normalised_surface_dice", "class_name": "", "tolerance": 3.0}}
 SENTENCE = "Here the true quality is the surface Dice within 3 pixels"

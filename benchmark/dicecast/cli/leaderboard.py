@@ -12,6 +12,13 @@ import typer
 from dicecast.suite import Comparison, load_suite, shipped_suites
 
 
+class Show(StrEnum):
+    """How much of the leaderboard is shown."""
+
+    BEST = "best"
+    GRID = "grid"
+
+
 class Format(StrEnum):
     """How the leaderboard is printed."""
 
@@ -21,10 +28,17 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def leaderboard(
+def leaderboard(  # noqa: PLR0913  one parameter an option
     suite: Annotated[str, typer.Argument(help="A suite's name, or the path of its TOML file.")],
     results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+    show: Annotated[
+        Show,
+        typer.Option(
+            help="The aggregation of each estimator that does best on the quality role, and the "
+            "heads; or the whole grid. CSV and JSON always hold all."
+        ),
+    ] = Show.BEST,
     check: Annotated[
         bool,
         typer.Option("--check", help="Exit with 1 if the committed files differ from the records."),
@@ -44,7 +58,7 @@ def leaderboard(
     elif write or into:
         _write(results, name, comparisons, into)
     else:
-        _print(results, name, format)
+        _print(results, name, comparisons, format, show is Show.GRID)
 
 
 def _suite(suite: str) -> tuple[str, Sequence[Comparison]]:
@@ -77,10 +91,13 @@ def _write(results: Path, suite: str, comparisons: Sequence[Comparison], into: P
         typer.echo(f"Wrote {path}")
 
 
-def _print(results: Path, suite: str, form: Format) -> None:
+def _print(
+    results: Path, suite: str, comparisons: Sequence[Comparison], form: Format, grid: bool
+) -> None:
     # Imported late, so that 'dicecast --help' does not wait for pandas and SciPy.
-    from dicecast.leaderboard.files import read_leaderboard  # noqa: PLC0415
-    from dicecast.leaderboard.render import as_csv, as_json, as_markdown  # noqa: PLC0415
+    from dicecast.leaderboard.files import named_scores, read_leaderboard  # noqa: PLC0415
+    from dicecast.leaderboard.markdown import as_markdown  # noqa: PLC0415
+    from dicecast.leaderboard.render import as_csv, as_json  # noqa: PLC0415
 
     if form is Format.TABLE:
         from rich.console import Console  # noqa: PLC0415
@@ -90,7 +107,10 @@ def _print(results: Path, suite: str, form: Format) -> None:
             print_leaderboard,
         )
 
-        print_leaderboard(read_leaderboard(results, suite, SHOWN_INTERVALS), Console())
+        print_leaderboard(read_leaderboard(results, suite, SHOWN_INTERVALS), Console(), grid=grid)
         return
-    render = {Format.MARKDOWN: as_markdown, Format.CSV: as_csv, Format.JSON: as_json}[form]
-    typer.echo(render(read_leaderboard(results, suite)), nl=False)
+    table = read_leaderboard(results, suite)
+    if form is Format.MARKDOWN:
+        typer.echo(as_markdown(table, grid, named_scores(comparisons)), nl=False)
+    else:
+        typer.echo({Format.CSV: as_csv, Format.JSON: as_json}[form](table), nl=False)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dicecast.harness.head_stage import Column, Predicted
 from dicecast.harness.machine import NO_ACCELERATOR, machine, peak_memory_mb
+from dicecast.harness.on_quality import on_quality
 from dicecast.harness.outcome import Failure, Finished, RunKey
 from dicecast.harness.stored_records import suite_facts
 from dicecast.identity import describe, package_versions
@@ -113,8 +114,11 @@ def _parts(run: SuiteRun, key: RunKey) -> dict[str, Any]:
 def _aggregation_scores(artifact: Artifact, predicted: Predicted) -> dict[str, ScoreInfo]:
     """Return the scores that need no fit: those with a column, then the undefined ones."""
     estimates = DICE_ESTIMATES if predicted.target.is_mean_dice else ()
+    chosen_by = on_quality(predicted.quality)
     defined = {
-        str(name): ScoreInfo(kind="aggregation", predicts_quality=name in estimates)
+        str(name): ScoreInfo(
+            kind="aggregation", predicts_quality=name in estimates, on_quality=chosen_by[name]
+        )
         for name in predicted.tests[0].evidence.scores.columns
     }
     undefined = {

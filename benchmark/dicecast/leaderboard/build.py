@@ -31,8 +31,8 @@ def build_leaderboard(
     Rows without a correlation come last.
 
     ``chosen_rank`` and ``chosen_rank_high`` are these among the rows that are chosen for their
-    estimators, one each, without the test sets: see ``dicecast.leaderboard.choice``. They are NaN in
-    all other rows.
+    estimators, one each, without the test sets: see ``dicecast.leaderboard.choice``. They are NaN
+    in all other rows.
 
     ``status`` is "failed" where a run or a head raised, "undefined" where no metric exists, and
     "ok" otherwise. A failed estimator is one row in each domain, with ``score`` empty.

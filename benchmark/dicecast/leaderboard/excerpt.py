@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from dicecast.errors import DicecastError
-from dicecast.leaderboard.render import fixed, number, read_as
+from dicecast.leaderboard.render import fixed, pipe_table, read_as
+from dicecast.leaderboard.short import pair_cell
 
 HEADLINES = {
     "predictive_entropy/mean": "mean entropy",
@@ -29,11 +29,10 @@ def as_excerpt(table: pd.DataFrame) -> str:
     rows = table[table["domain"] == table["domain"].iloc[0]]
     scores = {s: title for s, title in HEADLINES.items() if (rows["score"] == s).any()}
     mean_dice = rows.groupby("estimator")["mean_dice"].first().sort_values(ascending=False)
-    head = ["estimator", "mean Dice", *scores.values()]
-    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    lines = []
     for estimator, dice in mean_dice.items():
         held = rows[rows["estimator"] == estimator].set_index("score")
-        cells = [_cell(held, score) for score in scores]
+        cells = [pair_cell(held, score) for score in scores]
         lines.append([f"`{estimator}`", fixed(float(dice)), *cells])
     failures, seeds = rows["n_failures"], rows["seeds"].max()
     caption = (
@@ -45,7 +44,8 @@ def as_excerpt(table: pd.DataFrame) -> str:
     )
     if table.attrs["target"]:
         caption += " " + read_as(table)
-    return caption + "\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    titles = ["estimator", "mean Dice", *scores.values()]
+    return f"{caption}\n\n{pipe_table(titles, lines, texts=1)}\n"
 
 
 def with_excerpt(path: Path, suite: str, text: str) -> str:
@@ -67,12 +67,3 @@ def with_excerpt(path: Path, suite: str, text: str) -> str:
             "written; it lacks them. Add both."
         )
     return f"{before}{begin}\n{text}{end}{after}"
-
-
-def _cell(held: pd.DataFrame, score: str) -> str:
-    if score not in held.index or np.isnan(number(held.loc[score].to_dict(), "failure_auroc")):
-        return "-"
-    row = held.loc[score].to_dict()
-    correlation = number(row, "spearman")
-    first = "-" if np.isnan(correlation) else fixed(correlation, 2)
-    return f"{first} / {fixed(number(row, 'failure_auroc'), 2)}"

@@ -11,8 +11,9 @@ import pandas as pd
 
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import answers, compare
-from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
-from dicecast.leaderboard.render import as_csv, as_markdown
+from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
+from dicecast.leaderboard.markdown import as_markdown
+from dicecast.leaderboard.render import as_csv
 from dicecast.leaderboard.rows import INTERVAL_METRICS
 from dicecast.records import read_records, write_atomically
 from dicecast.stopwatch import timed
@@ -95,6 +96,12 @@ def check_leaderboard(
     return "\n".join(lines)
 
 
+def named_scores(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the scores that a short leaderboard always shows: of the excerpt and the questions."""
+    asked = [side for question in comparisons for side in (question.score, question.against)]
+    return [*HEADLINES, *(side.rpartition(":")[2] for side in asked)]
+
+
 @timed("score")
 def _contents(
     results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None
@@ -105,7 +112,7 @@ def _contents(
     folder = results / suite
     contents = {
         folder / "leaderboard.csv": as_csv(table),
-        folder / "leaderboard.md": as_markdown(table),
+        folder / "leaderboard.md": as_markdown(table, named=named_scores(comparisons)),
     }
     answered = compare(records, comparisons)
     if len(answered):

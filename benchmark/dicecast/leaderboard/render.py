@@ -1,15 +1,13 @@
-"""A leaderboard as CSV, JSON and Markdown: the same bytes for the same records."""
+"""A leaderboard as CSV and JSON, and cells of tables: the same bytes for the same records."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-
-from dicecast.leaderboard.ranking import RULE
 
 FEW_FAILURES = 20
 """With fewer failures than this, detecting them is hardly measured."""
@@ -33,16 +31,6 @@ def as_json(table: pd.DataFrame) -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    """Return the leaderboard for people: a legend, then the most useful columns by domain."""
-    notes = _Notes()
-    parts = [f"# Leaderboard: {_escape(str(table['suite'].iloc[0]))}", _legend(table)]
-    for domain in table["domain"].unique():
-        rows = table[table["domain"] == domain]
-        parts += [f"## {_escape(domain)}", _cases(rows), *_warnings(rows), _rows(rows, notes)]
-    return "\n\n".join([*parts, *notes.lines()]) + "\n"
-
-
 def read_as(table: pd.DataFrame) -> str:
     """Return how to read "Dice" where the true quality is another target; else an empty text."""
     target = table.attrs["target"]
@@ -55,22 +43,24 @@ def few_failures(rows: pd.DataFrame) -> str:
     if np.isnan(failures) or failures >= FEW_FAILURES:
         return ""
     return (
-        f"Warning: only {_range(rows['n_failures'])} of {rows['n'].iloc[0]} cases fail; below "
+        f"Warning: only {range_text(rows['n_failures'])} of {rows['n'].iloc[0]} cases fail; below "
         f"{FEW_FAILURES}, numbers that detect failures say little."
     )
 
 
-class _Notes:
+class Notes:
     """Footnotes, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def mark(self, text: str) -> str:
+        """Return the mark of a footnote."""
         return f"[^{self._numbers.setdefault(text, len(self._numbers) + 1)}]"
 
     def lines(self) -> list[str]:
-        return [f"[^{number}]: {_escape(text)}" for text, number in self._numbers.items()]
+        """Return the footnotes."""
+        return [f"[^{number}]: {escape(text)}" for text, number in self._numbers.items()]
 
 
 def _settled(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,68 +75,42 @@ def _plain(value: object) -> object:
     return None if np.isnan(value) else float(f"{value:.{_DIGITS}g}")
 
 
-def _legend(table: pd.DataFrame) -> str:
-    settings = table.attrs
-    level = f"{100 * settings['level']:g} %"
-    return "\n".join(
-        [
-            "Each row is one score of one estimator; each number is a mean over its seeds.",
-            "",
-            f"- **rank**: {RULE} A range such as 1-4 gives both ends of what the data allow.",
-            "- **Spearman**: correlation of the score's ranking with the true Dice's, -1 to 1; "
-            "higher is better.",
-            f"- **failure AUROC**: the chance that a good case scores above a failed one (Dice "
-            f"below {settings['failure_threshold']:g}); 0.5 is chance, higher is better.",
-            "- **AURC**: mean of 1 - Dice among accepted cases, over all shares accepted, 0 to 1; "
-            "lower is better. It depends on the mean Dice too.",
-            "- **MAE**: mean absolute error of a predicted Dice, in units of Dice; lower is "
-            "better.",
-            "- **mean Dice**: of the estimator's own segmentations.",
-            *([f"- {read_as(table)}"] if settings["target"] else []),
-            f"- **[low, high]**: {level} interval from {settings['resamples']} resamples of whole "
-            "groups (patients), the same for all rows of a domain.",
-            "",
-            f"All metrics are in `leaderboard.csv`. Protocol version "
-            f"{settings['protocol_version']}.",
-        ]
-    )
+def cases_text(rows: pd.DataFrame) -> str:
+    """Return how many cases a domain has, and how many of them fail."""
+    return f"{rows['n'].iloc[0]} cases, of which {range_text(rows['n_failures'])} fail."
 
 
-def _cases(rows: pd.DataFrame) -> str:
-    return f"{rows['n'].iloc[0]} cases, of which {_range(rows['n_failures'])} fail."
-
-
-def _range(values: pd.Series[float]) -> str:
+def range_text(values: pd.Series[float]) -> str:
+    """Return both ends of some numbers, one where they are equal."""
     low, high = values.min(), values.max()
     if np.isnan(low):
         return "an unknown number"
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def _warnings(rows: pd.DataFrame) -> list[str]:
+def warnings(rows: pd.DataFrame) -> list[str]:
+    """Return what a reader of a domain must be warned of."""
     warning = few_failures(rows)
     return [f"**{warning}**"] if warning else []
 
 
-def _rows(rows: pd.DataFrame, notes: _Notes) -> str:
-    head = ["rank", "estimator", "score", "Spearman", "failure AUROC", "AURC", "MAE", "mean Dice"]
-    lines = [head, [*["--:"], *["---"] * 2, *["--:"] * 5]]
-    for row in rows.to_dict(orient="records"):
-        cells = [rank_text(row), _code(str(row["estimator"])), _code(str(row["score"]))]
-        cells += [
-            _interval_cell(row, name, notes) for name in ("spearman", "failure_auroc", "aurc")
-        ]
-        cells += [_cell(row, name, notes) for name in ("mae", "mean_dice")]
-        lines.append(cells)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def rank_text(row: Row, name: str = "rank") -> str:
+    """Return the rank of a row, or both its ends where they differ; "-" where it has none.
 
-
-def rank_text(row: Row) -> str:
-    """Return the rank of a row, or both its ends where they differ; "-" where it has none."""
-    if np.isnan(number(row, "spearman")):
+    Args:
+        row: Of the leaderboard.
+        name: "rank", or "chosen_rank" for that among the chosen rows alone.
+    """
+    low, high = number(row, name), number(row, f"{name}_high")
+    if np.isnan(number(row, "spearman")) or np.isnan(low):
         return "-"
-    low, high = row["rank"], row["rank_high"]
-    return str(low) if low == high else f"{low}-{high}"
+    return f"{low:.0f}" if low == high else f"{low:.0f}-{high:.0f}"
+
+
+def pipe_table(titles: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
+    """Return a table in Markdown, of which the first ``texts`` columns are text."""
+    marks = ["---"] * texts + ["--:"] * (len(titles) - texts)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, marks, *rows))
 
 
 def number(row: Row, name: str) -> float:
@@ -154,7 +118,8 @@ def number(row: Row, name: str) -> float:
     return float(str(row[name]))
 
 
-def _cell(row: Row, name: str, notes: _Notes) -> str:
+def cell(row: Row, name: str, notes: Notes) -> str:
+    """Return a number of a row, or a word and the mark of the reason why there is none."""
     value = number(row, name)
     if not np.isnan(value):
         return fixed(value)
@@ -162,10 +127,11 @@ def _cell(row: Row, name: str, notes: _Notes) -> str:
     return word + notes.mark(str(row["reason"]))
 
 
-def _interval_cell(row: Row, name: str, notes: _Notes) -> str:
+def interval_cell(row: Row, name: str, notes: Notes) -> str:
+    """Return a number of a row with its interval."""
     low, high = number(row, f"{name}_low"), number(row, f"{name}_high")
     ends = "" if np.isnan(low) else f" [{fixed(low)}, {fixed(high)}]"
-    return _cell(row, name, notes) + ends
+    return cell(row, name, notes) + ends
 
 
 def fixed(value: float, digits: int = 3) -> str:
@@ -173,9 +139,11 @@ def fixed(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Return a name in a table."""
     return f"`{text.replace('`', '').replace('|', chr(92) + '|')}`" if text else ""
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text in which nothing is Markdown's or HTML's."""
     return html.escape(text, quote=False).replace("|", "\\|")

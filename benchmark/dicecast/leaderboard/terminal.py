@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dicecast.data.cases import IN_DISTRIBUTION
+from dicecast.leaderboard.choice import chosen_rows, has_choice, without_choice
 from dicecast.leaderboard.render import Row, few_failures, fixed, number, rank_text, read_as
 
 SHOWN_INTERVALS = ("failure_auroc",)
@@ -21,31 +22,49 @@ CONTROLS = ("random", "constant", "volume")
 
 _NAME_WIDTH = 38
 
+_CHOSEN = (
+    "An estimator's score is that of its aggregations with the highest Spearman on the\n"
+    "quality role, not on the test sets. The best of all rows: --show grid\n"
+)
 
-def print_leaderboard(table: pd.DataFrame, console: Console, top: int = 15) -> None:
-    """Print the best rows, the controls and the failures, and one line for each further domain.
+
+def print_leaderboard(
+    table: pd.DataFrame, console: Console, top: int = 15, grid: bool = False
+) -> None:
+    """Print one row an estimator, heads, failures, and one line for each further domain.
+
+    An estimator's row is that of the score chosen on the quality role.
 
     Args:
         table: As of ``build_leaderboard``, with ``SHOWN_INTERVALS`` or more.
         console: Where to print; 80 columns are enough.
-        top: How many rows of the first domain are shown.
+        top: How many rows of the first domain are shown in a grid.
+        grid: The best of all rows, and the controls, instead; as where nothing is chosen.
     """
+    short = has_choice(table) and not grid
     suite = str(table["suite"].iloc[0])
     names = [str(name) for name in table["domain"].unique()]
     main = IN_DISTRIBUTION if IN_DISTRIBUTION in names else names[0]
     rows = table[table["domain"] == main]
-    shown = _shown(rows, top)
+    shown = chosen_rows(rows) if short else _shown(rows, top)
     console.print(Text(f"Leaderboard of {suite}: who knows how good a segmentation is?", "bold"))
     console.print(Text(_summary(rows, main, len(shown))))
     _print_warning(rows, console)
-    console.print(_main_table(shown))
+    console.print(_main_table(shown, "chosen_rank" if short else "rank"))
+    if short and (rows["kind"] == "head").any():
+        console.print(Text("\nQuality heads, mean over the estimators:", "bold"))
+        console.print(_head_table(rows[rows["kind"] == "head"]))
+    lacking = "" if grid else without_choice(table)
+    if lacking:
+        console.print(Text(lacking, "yellow"))
     for line in _failures(rows):
         console.print(Text(line, "red"), overflow="fold")
     others = [name for name in names if name != main]
     if others:
-        console.print(Text("\nThe best row under each shift:", "bold"))
-        console.print(_domain_table(table, others))
-    console.print(Text(_explanation(table, suite)))
+        console.print(Text("\nThe best of these rows under each shift:", "bold"))
+        offered = table[table["chosen_rank"].notna()] if short else table
+        console.print(_domain_table(offered, others))
+    console.print(Text(_explanation(table, suite, short)))
 
 
 def _shown(rows: pd.DataFrame, top: int) -> pd.DataFrame:
@@ -81,18 +100,33 @@ def _print_warning(rows: pd.DataFrame, console: Console) -> None:
         console.print(Text(warning, "yellow"))
 
 
-def _main_table(rows: pd.DataFrame) -> Table:
+def _main_table(rows: pd.DataFrame, rank: str) -> Table:
     table = _empty_table("rank", "estimator and score", "Spearman", "failure AUROC", "AURC")
     for cells in rows.to_dict(orient="records"):
-        first = cells["rank"] == 1 and cells["status"] == "ok"
+        first = cells[rank] == 1 and cells["status"] == "ok"
         table.add_row(
-            rank_text(cells),
+            rank_text(cells, rank),
             _name(cells),
             _number(cells, "spearman"),
             _with_interval(cells, "failure_auroc"),
             _number(cells, "aurc"),
             style="green" if first else "dim" if _control(str(cells["score"])) else "",
         )
+    return table
+
+
+def _head_table(rows: pd.DataFrame) -> Table:
+    """Average each head over the estimators for which it is defined; none is chosen of them."""
+    table = _empty_table("of", "head", "Spearman", "failure AUROC", "AURC")
+    defined = rows[rows["status"] == "ok"]
+    columns = ["spearman", "failure_auroc", "aurc"]
+    means = defined.groupby("score")[columns].mean().sort_values("spearman", ascending=False)
+    counts = defined["score"].value_counts()
+    for cells in means.reset_index().to_dict(orient="records"):
+        score = str(cells["score"])
+        numbers = [_number(cells, name) for name in columns]
+        style = "dim" if _control(score) else ""
+        table.add_row(str(counts[score]), Text(score), *numbers, style=style)
     return table
 
 
@@ -158,14 +192,15 @@ def _failures(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _explanation(table: pd.DataFrame, suite: str) -> str:
+def _explanation(table: pd.DataFrame, suite: str, short: bool) -> str:
     threshold = table.attrs["failure_threshold"]
     level = f"{100 * table.attrs['level']:g} %"
     target = f"{read_as(table)}\n" if table.attrs["target"] else ""
+    chosen = _CHOSEN if short else ""
     return (
         "\nA rank such as 1-4 means that the data cannot tell these places apart.\n"
         "Spearman: does the score rank cases as their true Dice does? 1 is best.\n"
         f"failure AUROC [{level} interval]: does it find cases with Dice below {threshold:g}?\n"
         "  1 is best, 0.5 is chance. AURC: the risk left among accepted cases, 0 is best.\n"
-        f"{target}All rows and metrics: dicecast leaderboard {suite} --format csv"
+        f"{target}{chosen}All rows and metrics: dicecast leaderboard {suite} --format csv"
     )

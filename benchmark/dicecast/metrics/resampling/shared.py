@@ -91,7 +91,8 @@ class Shared:
     def has_both_classes(self) -> Flags:
         """Whether there are failures and successes at one threshold at least."""
         pairs = np.array([pairs for _, pairs in self._classes_by_threshold])
-        return np.logical_or.reduce(pairs > 0.0)
+        both: Flags = np.logical_or.reduce(pairs > 0.0)
+        return both
 
     @cached_property
     def _classes_by_threshold(self) -> list[tuple[int, Floats]]:
