@@ -93,7 +93,7 @@ def test_every_change_is_another_identity(
 ) -> None:
     # What is trained does not matter here, and a training would only take time.
     def untrained(task: Any, weights: Any, *_: Any) -> Any:
-        return module.Trained(weights, [])
+        return module.Trained(weights, [], [])
 
     monkeypatch.setattr(module, "train", untrained)
     trainer = counted()
