@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-
 from dicecast import register_head
 from dicecast.heads.columns import FittedColumns, all_columns, check_forest, fit_columns
 from dicecast.heads.contract import Examples
+from dicecast.heads.regressors import imputed, random_forest
 
 
 @register_head("forest")
@@ -47,13 +44,5 @@ class Forest:
         Raises:
             DicecastError: There is no column of scores or shape.
         """
-        forest = make_pipeline(
-            # Without keep_empty_features an undefined score would drop its column.
-            SimpleImputer(strategy="median", keep_empty_features=True),
-            RandomForestRegressor(
-                n_estimators=self.num_trees,
-                min_samples_leaf=self.min_samples_leaf,
-                random_state=seed,
-            ),
-        )
+        forest = imputed(random_forest(self.num_trees, self.min_samples_leaf, seed))
         return fit_columns(examples, all_columns(examples.evidence), forest)

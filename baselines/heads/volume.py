@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sklearn.ensemble import RandomForestRegressor
-
 from dicecast import register_head
 from dicecast.heads.columns import SHAPE_PREFIX, FittedColumns, check_forest, fit_columns
 from dicecast.heads.contract import Examples
+from dicecast.heads.regressors import random_forest
 
 _VOLUME = re.compile(r"(foreground|class_\d+)_fraction")
 
@@ -47,9 +46,5 @@ class Volume:
         """Fit the forest; ``seed`` draws the cases of each tree."""
         names = [str(name) for name in examples.evidence.mask_shape.columns]
         columns = [SHAPE_PREFIX + name for name in names if _VOLUME.fullmatch(name)]
-        forest = RandomForestRegressor(
-            n_estimators=self.num_trees,
-            min_samples_leaf=self.min_samples_leaf,
-            random_state=seed,
-        )
+        forest = random_forest(self.num_trees, self.min_samples_leaf, seed)
         return fit_columns(examples, columns, forest)
