@@ -257,3 +257,12 @@ def test_an_own_map_that_is_neither_given_nor_a_measure_is_named() -> None:
         predictive.own_map = name
         prediction = predict(predictive)
         np.testing.assert_array_equal(_own_map(prediction, predictive), prediction.maps[name])
+
+
+@pytest.mark.parametrize("batch_size", [3, 32])
+def test_the_masks_of_the_first_draws_are_kept_on_request(batch_size: int) -> None:
+    sampler = Sampler(CLASSES, batch_size=batch_size)
+    kept = [part.draw_masks for part in sampler.predict(ByIndex(), IMAGES, 0, keep_masks=3)]
+    expected = explicit_draws()[:3].argmax(axis=-1).swapaxes(0, 1)
+    np.testing.assert_array_equal(np.concatenate(kept), expected)
+    assert all(part.draw_masks is None for part in sampler.predict(ByIndex(), IMAGES, 0))

@@ -36,9 +36,12 @@ class Prediction:
         maps: Uncertainty maps by measure, each ``(cases, height, width)``, float32, high where
             unsure. Measures that the estimator does not define are absent.
         agreement: Agreement of the draws' masks; None for a single draw.
+        draw_masks: ``(cases, draws, height, width)``, uint8, the masks of the first draws; None
+            where they were not asked for, or their agreement is not defined.
     """
 
     mean_probabilities: NDArray[np.float32]
     mask: NDArray[np.uint8]
     maps: dict[str, NDArray[np.float32]]
     agreement: Agreement | None
+    draw_masks: NDArray[np.uint8] | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from dicecast.errors import PluginError
 from dicecast.estimation.accumulate import accumulate
@@ -43,7 +44,7 @@ class Sampler:
         self._graphs: dict[Hashable, Any] = {}
 
     def predict(
-        self, predictive: Predictive, images: Stack[np.uint8], seed: int
+        self, predictive: Predictive, images: Stack[np.uint8], seed: int, keep_masks: int = 0
     ) -> Iterator[Prediction]:
         """Yield the predictions of all images, in order, one a batch.
 
@@ -51,6 +52,7 @@ class Sampler:
             predictive: What an estimator's ``fit`` returned.
             images: ``(cases, height, width, channels)``, uint8.
             seed: Decides every draw.
+            keep_masks: Return the masks of so many draws, the first, too.
 
         Raises:
             PluginError: The predictive breaks its contract (shape, NaN, not probabilities).
@@ -66,7 +68,9 @@ class Sampler:
                 prediction = _as_prediction(_to_numpy(result, count), name)
                 if masks is not None:
                     drawn = np.asarray(masks)[:, :count]
-                    prediction = replace(prediction, agreement=agreement(drawn, self.num_classes))
+                    counted = agreement(drawn, self.num_classes)
+                    kept = _by_case(drawn[:keep_masks], prediction) if keep_masks else None
+                    prediction = replace(prediction, agreement=counted, draw_masks=kept)
             yield prediction
 
     def _graph(self, predictive: Predictive) -> Callable[..., Any]:
@@ -104,6 +108,12 @@ class Sampler:
             return result
 
         return run
+
+
+def _by_case(masks: NDArray[np.uint8], prediction: Prediction) -> NDArray[np.uint8]:
+    """Return masks ``(draws, cases, pixels)`` as ``(cases, draws, height, width)``."""
+    cases, *size = prediction.mask.shape
+    return masks.swapaxes(0, 1).reshape(cases, len(masks), *size)
 
 
 def _maps(
