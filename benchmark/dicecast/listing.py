@@ -59,7 +59,7 @@ def _measures() -> dict[str, str]:
 def _aggregations() -> dict[str, str]:
     """List aggregations of maps as ``<measure>/<name>``, because each applies to every measure."""
     found = {}
-    for function in _functions("scores/aggregations.py", "scores/agreement.py"):
+    for function in _functions(*sorted((_PACKAGE / "scores").rglob("[!.]*.py"))):
         for decorator in function.decorator_list:
             if isinstance(decorator, ast.Name) and decorator.id in _AGGREGATION_DECORATORS:
                 of_map = decorator.id == "map_aggregation"
@@ -74,7 +74,7 @@ def _metrics() -> dict[str, str]:
     return {name: _summary(functions[name]) for name in _keys("metrics/catalogue.py", "METRICS")}
 
 
-def _functions(*files: str) -> Iterator[ast.FunctionDef]:
+def _functions(*files: str | Path) -> Iterator[ast.FunctionDef]:
     for file in files:
         tree = ast.parse((_PACKAGE / file).read_text(encoding="utf-8"))
         yield from (node for node in tree.body if isinstance(node, ast.FunctionDef))

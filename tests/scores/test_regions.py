@@ -5,10 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+from skimage.measure import label
 from skimage.segmentation import expand_labels, find_boundaries
 
 from dicecast.errors import DicecastError
-from dicecast.scores.regions import MaskRegions, boundary_region, count_pixels, foreground_volume
+from dicecast.scores.components import Components
+from dicecast.scores.regions import (
+    MaskRegions,
+    PixelWeights,
+    boundary_region,
+    count_pixels,
+    distance_to_contour,
+    foreground_volume,
+)
 
 
 def reference(mask, width):
@@ -25,15 +35,15 @@ def test_equals_scikit_image_on_every_image(masks_of, classes, width):
     np.testing.assert_array_equal(boundary_region(masks, width), expected)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    hnp.arrays(
-        np.uint8,
-        st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7)),
-        elements=st.integers(0, 2),
-    ),
-    st.sampled_from([2, 4, 6]),
+SMALL_MASKS = hnp.arrays(
+    np.uint8,
+    st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7)),
+    elements=st.integers(0, 2),
 )
+
+
+@settings(max_examples=60, deadline=None)
+@given(SMALL_MASKS, st.sampled_from([2, 4, 6]))
 def test_equals_scikit_image_on_small_images_of_any_shape(masks, width):
     expected = np.stack([reference(mask, width) for mask in masks])
     np.testing.assert_array_equal(boundary_region(masks, width), expected)
@@ -57,9 +67,60 @@ def test_a_width_that_has_no_band_is_refused(width):
         boundary_region(np.zeros((1, 4, 4), dtype=np.uint8), width)
 
 
+@settings(max_examples=60, deadline=None)
+@given(SMALL_MASKS, st.integers(1, 11))
+def test_distances_are_those_of_scipy_cut_off(masks, farthest):
+    for mask, found in zip(masks, distance_to_contour(masks, farthest), strict=True):
+        expected = np.full(mask.shape, float(farthest))
+        if np.ptp(mask):  # SciPy needs a pixel to measure the distance to
+            by_class = [ndimage.distance_transform_edt(mask == c) for c in np.unique(mask)]
+            expected = np.minimum(np.sum(by_class, axis=0), farthest)
+        np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SMALL_MASKS)
+def test_components_are_those_of_scikit_image(masks):
+    found = Components(masks)
+    for case, mask in enumerate(masks):
+        expected = label(mask, connectivity=2)
+        mine = found.cases == case
+        assert mine.sum() == expected.max()
+        assert sorted(found.volumes[mine]) == sorted(np.bincount(expected.ravel())[1:])
+        # One label of ours for each of theirs.
+        pairs = np.unique(np.stack([found.labels[case].ravel(), expected.ravel()]), axis=1)
+        assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+
+def test_of_equally_large_components_the_first_by_class_then_from_the_top():
+    mask = np.array([[2, 2, 0, 1, 0, 1], [0, 0, 0, 1, 0, 1], [3, 0, 1, 0, 3, 0]], np.uint8)
+    found = Components(mask[None])
+    assert np.argwhere(found.largest[0]).tolist() == [[0, 3], [1, 3], [2, 2]]
+    assert np.argwhere(found.smallest[0]).tolist() == [[2, 0]]
+
+
+def test_weights_of_a_mean_are_equal_where_none_counts():
+    values = np.array([[[1.0, 2.0, 6.0]], [[1.0, 2.0, 6.0]]])
+    weights = np.array([[[1.0, 3.0, 0.0]], [[0.0, 0.0, 0.0]]])
+    np.testing.assert_allclose(PixelWeights(weights).mean(values), [7 / 4, 3.0])
+
+
 def test_regions_share_out_the_image(masks_of):
-    regions = MaskRegions(masks_of(6, 3))
-    np.testing.assert_array_equal(regions.boundary ^ regions.non_boundary, True)
+    # The first mask is empty and the second full, so that both lack regions.
+    regions = MaskRegions(masks_of(8, 3)[2:])
+    inner = regions.foreground_interior.values + regions.background_interior.values
+    np.testing.assert_array_equal(regions.boundary.values + regions.non_boundary.values, 1.0)
+    np.testing.assert_array_equal(regions.foreground.values + regions.background.values, 1.0)
+    np.testing.assert_array_equal(regions.boundary.values + inner, 1.0)
+
+
+def test_classes_alike_gives_each_class_the_same_weight(masks_of):
+    masks = masks_of(6, 4)
+    weights = MaskRegions(masks).classes_alike.values
+    for mask, weight in zip(masks, weights, strict=True):
+        assert [weight[mask == c].sum() for c in np.unique(mask)] == pytest.approx(
+            np.ones(len(np.unique(mask)))
+        )
 
 
 def test_volume_counts_every_class_but_the_background(masks_of):

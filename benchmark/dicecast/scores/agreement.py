@@ -7,11 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from dicecast.estimation.prediction import Agreement, Prediction
+from dicecast.scores.arithmetic import PerCase, ratio, row_mean
 
-PerCase: TypeAlias = NDArray[np.float64]
 AgreementScore: TypeAlias = Callable[[Agreement], PerCase]
 ProbabilityScore: TypeAlias = Callable[[Prediction], PerCase]
 
@@ -56,10 +55,10 @@ def pairwise_dice(agreement: Agreement) -> PerCase:
     overlap = agreement.overlap.astype(np.float64)
     first, second = np.triu_indices(overlap.shape[-1], k=1)
     volumes = _volumes(agreement)
-    dice = _ratio(
+    dice = ratio(
         2 * overlap[..., first, second], volumes[..., first] + volumes[..., second], empty=1.0
     )
-    return _row_mean(dice.mean(axis=2))
+    return row_mean(dice.mean(axis=2))
 
 
 @agreement_score
@@ -77,8 +76,8 @@ def iou_of_draws(agreement: Agreement) -> PerCase:
     Source:
         Roy et al. 2019 (NeuroImage 195:11), structure-wise IoU.
     """
-    shares = _ratio(agreement.intersection, agreement.union, empty=1.0)
-    return _row_mean(shares)
+    shares = ratio(agreement.intersection, agreement.union, empty=1.0)
+    return row_mean(shares)
 
 
 @agreement_score
@@ -98,9 +97,9 @@ def volume_variation(agreement: Agreement) -> PerCase:
         Roy et al. 2019 (NeuroImage 195:11); Wang et al. 2019 (Neurocomputing 338:34).
     """
     volumes = _volumes(agreement)
-    variation = _ratio(volumes.std(axis=-1), volumes.mean(axis=-1), empty=0.0)
+    variation = ratio(volumes.std(axis=-1), volumes.mean(axis=-1), empty=0.0)
     segmented = volumes.any(axis=-1)
-    return 0.0 - _ratio(variation.sum(axis=1), segmented.sum(axis=1), empty=np.nan)
+    return 0.0 - ratio(variation.sum(axis=1), segmented.sum(axis=1), empty=np.nan)
 
 
 @probability_score
@@ -129,8 +128,8 @@ def expected_dice(prediction: Prediction) -> PerCase:
         probability = prediction.mean_probabilities[..., index].astype(np.float64)
         probability = probability.reshape(cases, pixels)
         total = probability.sum(axis=1) + inside.sum(axis=1)
-        scores[:, index - 1] = _ratio(2 * (probability * inside).sum(axis=1), total, empty=1.0)
-    return _row_mean(scores)
+        scores[:, index - 1] = ratio(2 * (probability * inside).sum(axis=1), total, empty=1.0)
+    return row_mean(scores)
 
 
 def draw_scores(prediction: Prediction) -> pd.DataFrame:
@@ -158,16 +157,3 @@ def undefined_scores(prediction: Prediction) -> dict[str, str]:
 def _volumes(agreement: Agreement) -> PerCase:
     diagonal = np.diagonal(agreement.overlap, axis1=-2, axis2=-1)
     return np.ascontiguousarray(diagonal, dtype=np.float64)
-
-
-def _row_mean(rows: PerCase) -> PerCase:
-    return np.asarray(rows.mean(axis=1))
-
-
-def _ratio(
-    above: NDArray[np.floating], below: NDArray[np.floating | np.integer], empty: float
-) -> PerCase:
-    nothing = below == 0
-    ratio = np.where(nothing, empty, above.astype(np.float64) / np.where(nothing, 1.0, below))
-    # One memory layout, so that later sums add in the same order whatever the batch size.
-    return np.ascontiguousarray(ratio)

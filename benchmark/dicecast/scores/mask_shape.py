@@ -7,15 +7,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from dicecast.scores.arithmetic import PerCase
+from dicecast.scores.components import Components
 
 Masks: TypeAlias = NDArray[np.uint8]
 Foreground: TypeAlias = NDArray[np.bool_]
-PerCase: TypeAlias = NDArray[np.float64]
-
-# Pixels touch their eight neighbours within a mask, and never the next mask of the stack.
-_TOUCHING = np.zeros((3, 3, 3), dtype=np.bool_)
-_TOUCHING[1] = True
 
 
 def mask_shape(masks: Masks, num_classes: int) -> pd.DataFrame:
@@ -44,7 +41,7 @@ def mask_shape(masks: Masks, num_classes: int) -> pd.DataFrame:
     """
     foreground = masks > 0
     area = _count(foreground)
-    components, largest = _components(masks, num_classes)
+    components, largest = _components(masks)
     inner, outer = _edge_counts(foreground)
     height, width = masks.shape[1:]
     columns = {"foreground_fraction": area / (height * width)}
@@ -70,25 +67,13 @@ def _share(part: PerCase, whole: PerCase) -> PerCase:
     return np.asarray(part / np.where(whole > 0, whole, 1.0))
 
 
-def _components(masks: Masks, num_classes: int) -> tuple[PerCase, PerCase]:
+def _components(masks: Masks) -> tuple[PerCase, PerCase]:
     """Return how many components each mask has, and the volume of its largest."""
-    number, largest = np.zeros(len(masks)), np.zeros(len(masks))
-    for index in range(1, num_classes):
-        labels, found = ndimage.label(masks == index, structure=_TOUCHING)
-        if found:
-            volumes = np.bincount(labels.ravel())[1:]
-            owners = _owners(labels, found)
-            number += np.bincount(owners, minlength=len(masks))
-            np.maximum.at(largest, owners, volumes)
-    return number, largest
-
-
-def _owners(labels: NDArray[np.int32], found: int) -> NDArray[np.intp]:
-    """Return the case of each label from 1 to ``found``."""
-    owners = np.zeros(found + 1, dtype=np.intp)
-    cases = np.broadcast_to(np.arange(len(labels))[:, None, None], labels.shape)
-    owners[labels] = cases
-    return owners[1:]
+    components = Components(masks)
+    largest = np.zeros(len(masks))
+    np.maximum.at(largest, components.cases, components.volumes)
+    number = np.bincount(components.cases, minlength=len(masks))
+    return number.astype(np.float64), largest
 
 
 def _edge_counts(foreground: Foreground) -> tuple[PerCase, PerCase]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dicecast.estimation.prediction import Prediction
-from dicecast.scores.aggregations import map_scores
 from dicecast.scores.agreement import draw_scores
+from dicecast.scores.map_scores import map_scores
 
 
 def score_batch(prediction: Prediction, thresholds: Mapping[str, float]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dicecast.estimation.prediction import Prediction
-from dicecast.scores.aggregations import map_scores
+from dicecast.scores.map_scores import map_scores
 from workloads.maps import THRESHOLD, smooth_maps
 
 _kept: dict[str, Any] = {}
