@@ -125,15 +125,62 @@ class Quality(_Table):
 class Comparison(_Table):
     """One of the ``[[comparisons]]``: a question that the leaderboard answers.
 
+    A score alone is compared within every estimator that has both; ``estimator:score`` on both
+    sides compares these two. For instance, a behaviour that the literature reports::
+
+        [[comparisons]]
+        question = "Does the ensemble's pairwise Dice leave less risk than its mean entropy?"
+        score = "deep_ensemble:pairwise_dice"
+        against = "deep_ensemble:predictive_entropy/mean"
+        metrics = ["aurc"]
+        expect = "lower"
+
     Attributes:
-        question: In words.
+        question: In words; no two are alike.
         score: The score that may be better, such as ``two_stage/image+mask+map``.
         against: The score it is compared with.
+        metrics: Names of metrics, or ``ood_auroc``: the AUROC of telling a shifted domain from the
+            in-distribution test set. The usual ones where empty.
+        change: Compare how much the metrics change from the in-distribution test set to each
+            shifted domain, instead of what they are.
+        expect: What ``score - against`` is expected to be, which gives the answer a verdict:
+            "higher" or "lower" than 0, or "equal" to 0.
+        within: How far from 0 still counts as equal.
     """
 
     question: str
     score: str
     against: str
+    metrics: tuple[str, ...] = Field((), strict=False)
+    change: bool = False
+    expect: Literal["", "higher", "lower", "equal"] = ""
+    within: float = Field(0.0, ge=0)
+
+    @property
+    def sides(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Estimator and score of both sides; the estimator is empty where it may be any."""
+        score, against = (side.rpartition(":") for side in (self.score, self.against))
+        return (score[0], score[2]), (against[0], against[2])
+
+    @model_validator(mode="after")
+    def _answerable(self) -> Comparison:
+        (first, _), (second, _) = self.sides
+        if bool(first) != bool(second):
+            raise ValueError(
+                f"the comparison of '{self.score}' with '{self.against}' must name an estimator "
+                "(estimator:score) on both sides or on neither"
+            )
+        if self.expect and not self.metrics:
+            raise ValueError(
+                f"the comparison '{self.question}' expects something, so it must name its metrics, "
+                'such as metrics = ["aurc"]'
+            )
+        if (self.expect == "equal") != (self.within > 0):
+            raise ValueError(
+                f"the comparison '{self.question}' must say how near is equal: expect = \"equal\" "
+                "and within = 0.05 go together"
+            )
+        return self
 
 
 class Suite(_Table):
@@ -184,6 +231,7 @@ class Suite(_Table):
             "estimators": [part.title for part in self.estimators],
             "seeds": list(self.seeds),
             "heads": [(part.title, str(part.settings)) for part in self.heads],
+            "comparisons": [comparison.question for comparison in self.comparisons],
         }
         for kind, titles in titled.items():
             twice = {title for title in titles if titles.count(title) > 1}

@@ -4,12 +4,9 @@ from leaderboard_records import BOOTSTRAP, make_cases, make_record
 from scipy import stats
 
 from dicecast.errors import DicecastError
+from dicecast.leaderboard.answers import answers
 from dicecast.leaderboard.build import build_leaderboard
-from dicecast.leaderboard.comparisons import (
-    ALL_ESTIMATORS,
-    answers,
-    compare,
-)
+from dicecast.leaderboard.comparisons import ALL_ESTIMATORS, compare, verdict
 from dicecast.leaderboard.excerpt import as_excerpt, with_excerpt
 from dicecast.leaderboard.files import check_leaderboard, write_leaderboard
 from dicecast.metrics.bootstrap import resample_counts
@@ -32,7 +29,7 @@ def row(table, **keys):
 
 def test_difference_and_interval_are_those_of_an_explicit_loop():
     made = records(("softmax",))
-    found = row(compare(made, [ASKED]), domain="noise", estimator="softmax")
+    found = row(compare(made, [ASKED]), domain="noise", estimator="softmax", metric="spearman")
     cases = [r.cases[r.cases["domain"] == "noise"].sort_values("stem") for r in made]
     counts = resample_counts(cases[0]["group"].tolist(), BOOTSTRAP["resamples"], BOOTSTRAP["seed"])
 
@@ -47,31 +44,35 @@ def test_difference_and_interval_are_those_of_an_explicit_loop():
 
     everyone = np.arange(len(cases[0]))
     samples = [difference(np.repeat(everyone, count)) for count in counts]
-    assert found["spearman"] == pytest.approx(difference(everyone), abs=1e-9)
+    assert found["difference"] == pytest.approx(difference(everyone), abs=1e-9)
+    assert found["of_score"] - found["of_against"] == pytest.approx(found["difference"])
     low, high = np.quantile(samples, [0.025, 0.975])
-    assert found["spearman_low"] == pytest.approx(low, abs=1e-9)
-    assert found["spearman_high"] == pytest.approx(high, abs=1e-9)
+    assert found["low"] == pytest.approx(low, abs=1e-9)
+    assert found["high"] == pytest.approx(high, abs=1e-9)
 
 
 def test_the_mean_of_all_estimators_is_the_mean_of_their_differences():
     table = compare(records(), [ASKED])
-    rows = table[table["domain"] == "noise"].set_index("estimator")["spearman"]
+    rows = table[(table["domain"] == "noise") & (table["metric"] == "spearman")]
+    rows = rows.set_index("estimator")["difference"]
     assert rows[ALL_ESTIMATORS] == pytest.approx(rows.drop(ALL_ESTIMATORS).mean(), abs=1e-12)
 
 
 def test_swapping_the_scores_turns_the_sign():
     swapped = Comparison(question=ASKED.question, score=ASKED.against, against=ASKED.score)
-    there = row(compare(records(), [ASKED]), domain="noise", estimator="softmax")
-    back = row(compare(records(), [swapped]), domain="noise", estimator="softmax")
-    assert there["aurc"] == pytest.approx(-back["aurc"], abs=1e-12)
-    assert there["aurc_low"] == pytest.approx(-back["aurc_high"], abs=1e-12)
+    keys = {"domain": "noise", "estimator": "softmax", "metric": "aurc"}
+    there = row(compare(records(), [ASKED]), **keys)
+    back = row(compare(records(), [swapped]), **keys)
+    assert there["difference"] == pytest.approx(-back["difference"], abs=1e-12)
+    assert there["low"] == pytest.approx(-back["high"], abs=1e-12)
 
 
 def test_errors_are_compared_between_estimates_of_dice_alone():
     heads = Comparison(question="Which head errs less?", score="isotonic", against="constant")
     table = compare(records(), [ASKED, heads])
-    assert table[table["question"] == ASKED.question]["mae"].isna().all()
-    assert table[table["question"] == heads.question]["mae"].notna().all()
+    errors = table[table["metric"] == "mae"].set_index("question")["difference"]
+    assert errors[ASKED.question].isna().all()
+    assert errors[heads.question].notna().all()
 
 
 def test_an_estimator_that_lacks_a_score_is_left_out():
@@ -87,7 +88,7 @@ def test_an_estimator_that_lacks_a_score_is_left_out():
 
 
 def test_answers_mark_what_excludes_zero():
-    text = answers(compare(records(), [ASKED]))
+    text = answers(compare(records(), [ASKED]), [ASKED])
     assert text.count("## Does entropy beat chance?") == 1
     assert "**" in text
     assert compare(records(), []).empty
@@ -97,7 +98,8 @@ def test_answers_are_written_beside_the_leaderboard_and_checked(tmp_path):
     for record in records():
         write_record(tmp_path, record)
     written = {path.name for path in write_leaderboard(tmp_path, "tiny", [ASKED]).paths}
-    assert written == {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "comparisons.md"}
+    tables = ("leaderboard", "comparisons", "out_of_distribution")
+    assert written == {f"{name}.{end}" for name in tables for end in ("csv", "md")}
     assert check_leaderboard(tmp_path, "tiny", [ASKED]) == ""
     path = tmp_path / "tiny" / "comparisons.csv"
     path.write_text(path.read_text().replace("0.", "1.", 1))
@@ -134,3 +136,93 @@ def test_records_of_other_settings_are_refused():
     made = [make_record(seed=s, suite_settings={"training": {"epochs": s}}) for s in (0, 1)]
     with pytest.raises(DicecastError, match="settings of the suite"):
         build_leaderboard(made)
+
+
+def asked(**changes):
+    return Comparison(**(ASKED.model_dump() | {"metrics": ("spearman",)} | changes))
+
+
+def test_two_estimators_are_compared_on_the_cases_they_share():
+    between = asked(score="swag:entropy/mean", against="softmax:random", expect="higher")
+    table = compare(records(), [between])
+    found = row(table, domain="noise")
+    assert found["estimator"] == "swag / softmax"
+    within = compare(records(), [asked()])
+    mine = row(within, domain="noise", estimator="swag")["of_score"]
+    theirs = row(within, domain="noise", estimator="softmax")["of_against"]
+    assert found["difference"] == pytest.approx(mine - theirs)
+    assert found["verdict"] == "holds"
+    assert "holds" in answers(table, [between])
+
+
+def test_the_change_is_the_difference_of_the_differences_in_resamples_of_both():
+    made = records(("softmax",), (0,))
+    found = row(compare(made, [asked(change=True)]), estimator="softmax")
+    assert found["domain"] == "noise"
+    cases = made[0].cases.sort_values(["domain", "stem"])
+    inside, shifted = (cases[cases["domain"] == name] for name in ("in_distribution", "noise"))
+    groups = [*inside["group"], *shifted["group"]]
+    counts = resample_counts(groups, BOOTSTRAP["resamples"], BOOTSTRAP["seed"])
+
+    def difference(part, count):
+        drawn = part.loc[part.index.repeat(count)]
+        return (
+            stats.spearmanr(drawn["entropy/mean"], drawn["dice"]).statistic
+            - stats.spearmanr(drawn["random"], drawn["dice"]).statistic
+        )
+
+    cut = len(inside)
+    samples = [difference(shifted, c[cut:]) - difference(inside, c[:cut]) for c in counts]
+    low, high = np.quantile(samples, [0.025, 0.975])
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-9)
+    ones = np.ones(len(groups), int)
+    expected = difference(shifted, ones[cut:]) - difference(inside, ones[:cut])
+    assert found["difference"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("expect", "within", "low", "high", "answer"),
+    [
+        ("higher", 0.0, 0.01, 0.02, "holds"),
+        ("higher", 0.0, -0.01, 0.02, "undecided"),
+        ("higher", 0.0, -0.02, -0.01, "does not hold"),
+        ("lower", 0.0, -0.02, -0.01, "holds"),
+        ("lower", 0.0, 0.01, 0.02, "does not hold"),
+        ("lower", 0.0, -0.01, 0.0, "undecided"),
+        ("equal", 0.05, -0.04, 0.05, "holds"),
+        ("equal", 0.05, -0.06, 0.05, "undecided"),
+        ("equal", 0.05, 0.06, 0.09, "does not hold"),
+        ("equal", 0.05, -0.09, -0.06, "does not hold"),
+        ("higher", 0.0, np.nan, np.nan, ""),
+        ("", 0.0, 0.01, 0.02, ""),
+    ],
+)
+def test_a_verdict_says_where_the_interval_lies(expect, within, low, high, answer):
+    assert verdict(asked(expect=expect, within=within), low, high) == answer
+
+
+def test_metrics_that_do_not_exist_are_refused():
+    with pytest.raises(DicecastError, match="Did you mean 'aurc'"):
+        compare(records(), [asked(metrics=("aurcc",))])
+    with pytest.raises(DicecastError, match="Leave out change"):
+        compare(records(), [asked(metrics=("ood_auroc",), change=True)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"score": "swag:entropy/mean"}, "on both sides or on neither"),
+        ({"expect": "higher", "metrics": ()}, "must name its metrics"),
+        ({"expect": "equal"}, "how near is equal"),
+        ({"within": 0.1}, "how near is equal"),
+    ],
+)
+def test_questions_that_cannot_be_answered_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        asked(**changes)
+
+
+def test_a_question_without_records_is_said_to_have_none():
+    table = compare(records(), [ASKED])
+    lost = asked(question="Is a missing score better?", score="missing")
+    assert "No record has both scores." in answers(table, [ASKED, lost])

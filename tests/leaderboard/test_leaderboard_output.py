@@ -72,7 +72,8 @@ def test_no_warning_with_enough_failures():
 def test_written_files_pass_the_check(results, invoke):
     assert "(missing)" in check_leaderboard(results, "tiny")
     paths = write_leaderboard(results, "tiny").paths
-    assert [path.name for path in paths] == ["leaderboard.csv", "leaderboard.md"]
+    tables = ["leaderboard", "out_of_distribution"]
+    assert [p.name for p in paths] == [f"{name}.{end}" for name in tables for end in ("csv", "md")]
     assert check_leaderboard(results, "tiny") == ""
     assert invoke("--check").exit_code == 0
 

@@ -1,36 +1,51 @@
-"""Questions a suite asks: is one score better than another, for the same segmentations?"""
+"""Questions a suite asks: is one score better than another, and is that what was expected?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from dicecast.data.cases import IN_DISTRIBUTION
+from dicecast.errors import DicecastError, did_you_mean
 from dicecast.leaderboard.collect import Domain, Run, domains, in_order
-from dicecast.leaderboard.render import Row, fixed, number
-from dicecast.metrics.bootstrap import paired_difference, resample_counts
+from dicecast.leaderboard.numbers import Numbers, Request, Settings
+from dicecast.leaderboard.shift import OOD_AUROC
+from dicecast.metrics.bootstrap import paired_difference
 from dicecast.metrics.catalogue import METRICS
-from dicecast.metrics.resampling.compute import resampled_metrics
 from dicecast.records import Record
 from dicecast.suite import Comparison
 
-Floats = NDArray[np.float64]
-
 ALL_ESTIMATORS = "(mean of all)"
 COMPARED = ("spearman", "failure_auroc", "aurc", "mae")
-KEYS = ("suite", "question", "domain", "estimator", "score", "against", "seeds", "n", "n_failures")
-COLUMNS = (*KEYS, *(name for m in COMPARED for name in (m, f"{m}_low", f"{m}_high")))
+"""The metrics of a question that names none."""
+
+COLUMNS = (
+    *("suite", "question", "domain", "estimator", "score", "against", "metric", "change", "seeds"),
+    *("n", "n_failures", "of_score", "of_against", "difference", "low", "high"),
+    *("expect", "within", "verdict"),
+)
+
+
+class _Pair(NamedTuple):
+    """The runs of both sides of a question, and what their row is called."""
+
+    title: str
+    score: list[Run]
+    against: list[Run]
 
 
 def compare(records: Sequence[Record], comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return the differences ``score - against`` with paired intervals.
 
-    One row a question, domain and estimator that has both scores in all its seeds, and one for the
-    mean of these estimators. Each number is the mean over seeds of the metric of ``score`` minus
-    that of ``against``; ``*_low`` and ``*_high`` are the ends of the percentile interval of the
-    difference over resamples of groups, the same for both scores, all seeds and all estimators.
+    One row a question, domain, metric, and estimator that has both scores in all its seeds, and one
+    for the mean of these estimators; a question that names estimators has one row. Each number is
+    the mean over seeds of the metric of ``score`` minus that of ``against``; ``low`` and ``high``
+    are the ends of the percentile interval of the difference over resamples of groups, the same for
+    both scores, all seeds and all estimators. ``verdict`` compares the interval with what the
+    question expects: see :func:`verdict`.
 
     Args:
         records: Of one suite.
@@ -40,113 +55,132 @@ def compare(records: Sequence[Record], comparisons: Sequence[Comparison]) -> pd.
         The columns ``COLUMNS``; empty without questions.
 
     Raises:
-        DicecastError: The records do not belong in one table.
+        DicecastError: The records do not belong in one table, or there is no such metric.
     """
     ordered = in_order(records)
     sidecar = ordered[0].sidecar
-    settings = sidecar.bootstrap
+    _check(comparisons)
+    drawn = sidecar.bootstrap
+    settings = Settings(
+        sidecar.failure_threshold,
+        int(drawn["resamples"]),
+        int(drawn["seed"]),
+        float(drawn["level"]),
+    )
     rows: list[dict[str, object]] = []
-    for domain in domains(ordered) if comparisons else ():
-        counts = resample_counts(
-            domain.groups.tolist(), int(settings["resamples"]), int(settings["seed"])
-        )
+    every = domains(ordered) if comparisons else []
+    for domain in every:
+        shifted = domain.name != IN_DISTRIBUTION and every[0].name == IN_DISTRIBUTION
+        asked = [request for one in comparisons for sides in _requests(one) for request in sides]
+        numbers = Numbers(domain, every[0] if shifted else None, asked, settings)
         for comparison in comparisons:
-            rows += _rows(
-                comparison, domain, counts, sidecar.failure_threshold, float(settings["level"])
-            )
+            rows += _rows(comparison, domain, numbers, settings)
     return pd.DataFrame(rows, columns=list(COLUMNS)).assign(suite=sidecar.suite)
 
 
-def _rows(
-    comparison: Comparison,
-    domain: Domain,
-    counts: NDArray[np.int64],
-    threshold: float,
-    level: float,
-) -> list[dict[str, object]]:
-    by_estimator: dict[str, list[Run]] = {}
-    for run in domain.runs:
-        by_estimator.setdefault(run.estimator, []).append(run)
-    kept = {
-        name: runs
-        for name, runs in by_estimator.items()
-        if all({comparison.score, comparison.against} <= set(run.names) for run in runs)
-    }
-    # With one row more in front for the cases as they are: a resample that takes each case once.
-    counts = np.concatenate([np.ones((1, counts.shape[1]), np.int64), counts])
-    sampled = {name: _sampled(runs, comparison, counts, threshold) for name, runs in kept.items()}
-    if len(sampled) > 1:
-        sampled[ALL_ESTIMATORS] = np.mean(list(sampled.values()), axis=0)
-        kept[ALL_ESTIMATORS] = [run for runs in kept.values() for run in runs]
+def verdict(comparison: Comparison, low: float, high: float) -> str:
+    """Return whether an interval of the difference is where the question expects it.
+
+    Returns:
+        "holds" where all of the interval is on the expected side of 0 (for "equal", within the
+        margin), "does not hold" where all of it is on the other side, "undecided" otherwise. Empty
+        where nothing is expected, or there is no interval.
+    """
+    if not comparison.expect or np.isnan(low):
+        return ""
+    margin = comparison.within
+    if comparison.expect == "equal":
+        holds, fails = -margin <= low and high <= margin, low > margin or high < -margin
+    elif comparison.expect == "higher":
+        holds, fails = low > 0.0, high < 0.0
+    else:
+        holds, fails = high < 0.0, low > 0.0
+    return "holds" if holds else "does not hold" if fails else "undecided"
+
+
+def _check(comparisons: Sequence[Comparison]) -> None:
+    known = (*METRICS, OOD_AUROC)
+    for comparison in comparisons:
+        for metric in comparison.metrics:
+            if metric not in known:
+                raise DicecastError(
+                    f"The comparison '{comparison.question}' asks for the metric '{metric}', which "
+                    f"there is not. {did_you_mean(metric, known)}"
+                )
+        if comparison.change and OOD_AUROC in comparison.metrics:
+            raise DicecastError(
+                f"The comparison '{comparison.question}' asks for the change of {OOD_AUROC}, which "
+                "compares two domains already. Leave out change = true."
+            )
+
+
+def _requests(comparison: Comparison) -> list[tuple[Request, Request]]:
+    """Return for each metric what is asked of the score and of what it is compared with."""
+    (_, score), (_, against) = comparison.sides
     return [
-        {
-            **comparison.model_dump(),
-            "domain": domain.name,
-            "estimator": name,
-            "seeds": len({run.seed for run in kept[name]}),
-            "n": len(domain.groups),
-            "n_failures": np.mean([np.sum(run.quality < threshold) for run in kept[name]]),
-            **_differences(values, level),
-        }
-        for name, values in sampled.items()
+        (Request(score, metric, comparison.change), Request(against, metric, comparison.change))
+        for metric in comparison.metrics or COMPARED
     ]
 
 
-def _sampled(
-    runs: Sequence[Run], comparison: Comparison, counts: NDArray[np.int64], threshold: float
-) -> Floats:
-    """Return ``(metrics, 2, 1 + resamples)``: means over the runs for score and against."""
-    values = np.zeros((len(COMPARED), 2, len(counts)))
-    for run in runs:
-        rows = [run.names.index(name) for name in (comparison.score, comparison.against)]
-        found = resampled_metrics(run.scores[rows], run.quality, counts, threshold, COMPARED)
-        values += [found[metric] for metric in COMPARED]
-        if not run.predicts_quality[rows].all():
-            values[COMPARED.index("mae")] = np.nan
-    return values / len(runs)
-
-
-def _differences(values: Floats, level: float) -> dict[str, float]:
-    cells: dict[str, float] = {}
-    for metric, (score, against) in zip(COMPARED, values, strict=True):
-        low, high = paired_difference(score[1:], against[1:], level)
-        cells |= {metric: score[0] - against[0], f"{metric}_low": low, f"{metric}_high": high}
-    return cells
-
-
-def answers(table: pd.DataFrame) -> str:
-    """Return the comparisons as Markdown, one section a question."""
-    parts = ["# Comparisons: " + str(table["suite"].iloc[0])]
-    for question in table["question"].unique():
-        rows = table[table["question"] == question]
-        first = rows.iloc[0]
-        parts += [
-            f"\n## {question}\n",
-            f"`{first['score']}` minus `{first['against']}` with paired 95 % intervals; **bold** "
-            "where the interval excludes 0 in favour of the first, *italic* where in favour of the "
-            "second. Spearman and AUROC: above 0 is better; AURC and MAE: below 0 is better.\n",
-            _markdown(rows),
+def _rows(
+    comparison: Comparison, domain: Domain, numbers: Numbers, settings: Settings
+) -> Iterator[dict[str, object]]:
+    pairs = _pairs(comparison, domain)
+    for sides in _requests(comparison):
+        if not numbers.can(sides[0]):
+            continue
+        found = [
+            np.stack([numbers.of(pair.score, sides[0]), numbers.of(pair.against, sides[1])])
+            for pair in pairs
         ]
-    return "\n".join(parts)
+        shown = pairs
+        if len(pairs) > 1:
+            found.append(np.mean(found, axis=0))
+            runs = [run for pair in pairs for run in pair.score]
+            shown = [*pairs, _Pair(ALL_ESTIMATORS, runs, runs)]
+        for pair, (first, second) in zip(shown, found, strict=True):
+            low, high = paired_difference(first[1:], second[1:], settings.level)
+            runs = [*pair.score, *pair.against]
+            failures = [np.count_nonzero(run.quality < settings.threshold) for run in runs]
+            yield {
+                "question": comparison.question,
+                "domain": domain.name,
+                "estimator": pair.title,
+                "score": comparison.score,
+                "against": comparison.against,
+                "metric": sides[0].metric,
+                "change": comparison.change,
+                "seeds": len({run.seed for run in runs}),
+                "n": len(domain.groups),
+                "n_failures": np.mean(failures),
+                "of_score": first[0],
+                "of_against": second[0],
+                "difference": first[0] - second[0],
+                "low": low,
+                "high": high,
+                "expect": comparison.expect,
+                "within": comparison.within,
+                "verdict": verdict(comparison, low, high),
+            }
 
 
-def _markdown(rows: pd.DataFrame) -> str:
-    titles = {"spearman": "Spearman", "failure_auroc": "failure AUROC", "aurc": "AURC"}
-    shown = [m for m in COMPARED if rows[m].notna().any()]
-    head = ["domain", "estimator", *(titles.get(m, m.upper()) for m in shown)]
-    lines = [head, ["---", "---", *["--:"] * len(shown)]]
-    for row in rows.to_dict(orient="records"):
-        cells = [_cell(row, metric) for metric in shown]
-        lines.append([f"{row['domain']}", f"{row['estimator']}", *cells])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+def _pairs(comparison: Comparison, domain: Domain) -> list[_Pair]:
+    """Return the estimators that have both scores in all their seeds, or the pair of two."""
+    (first, score), (second, against) = comparison.sides
+    runs: dict[str, list[Run]] = {}
+    for run in domain.runs:
+        runs.setdefault(run.estimator, []).append(run)
 
+    def has(estimator: str, name: str) -> bool:
+        return estimator in runs and all(name in run.names for run in runs[estimator])
 
-def _cell(row: Row, metric: str) -> str:
-    value, low, high = (number(row, f"{metric}{end}") for end in ("", "_low", "_high"))
-    if np.isnan(value):
-        return "undefined"
-    text = f"{fixed(value)} [{fixed(low)}, {fixed(high)}]"
-    if np.isnan(low) or low <= 0.0 <= high:
-        return text
-    favourable = (low > 0.0) == METRICS[metric].higher_is_better
-    return f"**{text}**" if favourable else f"*{text}*"
+    if first:
+        title = first if first == second else f"{first} / {second}"
+        held = has(first, score) and has(second, against)
+        return [_Pair(title, runs[first], runs[second])] if held else []
+    return [
+        _Pair(name, held, held)
+        for name, held in runs.items()
+        if has(name, score) and has(name, against)
+    ]

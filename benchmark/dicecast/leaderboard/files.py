@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from dicecast.leaderboard.answers import answers
 from dicecast.leaderboard.build import build_leaderboard
-from dicecast.leaderboard.comparisons import answers, compare
+from dicecast.leaderboard.comparisons import compare
 from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
 from dicecast.leaderboard.markdown import as_markdown
 from dicecast.leaderboard.render import as_csv
 from dicecast.leaderboard.rows import INTERVAL_METRICS
+from dicecast.leaderboard.shift import out_of_distribution
+from dicecast.leaderboard.shift_page import detection
 from dicecast.records import read_records, write_atomically
 from dicecast.stopwatch import timed
 from dicecast.suite import Comparison
@@ -50,8 +53,9 @@ def write_leaderboard(
 ) -> Written:
     """Write the leaderboard, and the answers to a suite's questions, beside the records.
 
-    ``leaderboard.csv`` and ``.md`` follow from the records alone; ``comparisons.csv`` and ``.md``
-    from the records and the questions.
+    ``leaderboard.csv`` and, with a shifted domain, ``out_of_distribution.csv`` and ``.md`` follow
+    from the records alone; ``leaderboard.md``, ``comparisons.csv`` and ``.md`` from the records and
+    the questions.
 
     Args:
         results: The folder with a folder for each suite.
@@ -117,7 +121,11 @@ def _contents(
     answered = compare(records, comparisons)
     if len(answered):
         contents[folder / "comparisons.csv"] = as_csv(answered)
-        contents[folder / "comparisons.md"] = answers(answered)
+        contents[folder / "comparisons.md"] = answers(answered, comparisons)
+    detected = out_of_distribution(records)
+    if len(detected):
+        contents[folder / "out_of_distribution.csv"] = as_csv(detected)
+        contents[folder / "out_of_distribution.md"] = detection(detected, table)
     if into is not None:
         contents[into] = with_excerpt(into, suite, as_excerpt(table))
     return table, contents

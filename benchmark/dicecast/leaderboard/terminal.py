@@ -23,8 +23,8 @@ CONTROLS = ("random", "constant", "volume")
 _NAME_WIDTH = 38
 
 _CHOSEN = (
-    "An estimator's score is that of its aggregations with the highest Spearman on the\n"
-    "quality role, not on the test sets. The best of all rows: --show grid\n"
+    "An estimator's score: of its aggregations, that with the highest Spearman on the\n"
+    "  quality role, not on the test sets. The best of all rows: --show grid\n"
 )
 
 
@@ -117,7 +117,7 @@ def _main_table(rows: pd.DataFrame, rank: str) -> Table:
 
 def _head_table(rows: pd.DataFrame) -> Table:
     """Average each head over the estimators for which it is defined; none is chosen of them."""
-    table = _empty_table("of", "head", "Spearman", "failure AUROC", "AURC")
+    table = _empty_table("mean of", "head", "Spearman", "failure AUROC", "AURC")
     defined = rows[rows["status"] == "ok"]
     columns = ["spearman", "failure_auroc", "aurc"]
     means = defined.groupby("score")[columns].mean().sort_values("spearman", ascending=False)
