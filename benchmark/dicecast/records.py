@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,17 @@ CASE_COLUMNS = ("stem", "group", "domain", "dice", "empty_truth", "empty_predict
 QUALITY = "quality"
 """The column of the true quality, beside ``dice``, where a suite's target is not the mean Dice."""
 
+PIXELS, POOLED_PIXELS = "pixels", "pooled_pixels"
+"""Further tables of a record, each in a file ``seed-<seed>.<name>.parquet``, where it has them.
+
+``pixels``: one row a case, its domain and stem and metrics of its pixels, ``<metric>`` of the
+probabilities and ``<map>/<metric>`` of a map. ``pooled_pixels``: one row a number of all pixels of
+a domain together; the columns domain, map, name, x and value, where x is the place on a curve.
+"""
+
+CASES = "cases"
+TABLES = (CASES, PIXELS, POOLED_PIXELS)
+"""Every table that a record may have, by the name of its hash."""
 
 ON_QUALITY = ("spearman", "aurc")
 """The metrics of ``ScoreInfo.on_quality``; an estimator's aggregation is chosen by the first."""
@@ -71,8 +82,10 @@ class Sidecar(BaseModel):
         bootstrap: Settings of the leaderboard's intervals.
         parts: Every part of the run with its class, fields and the hash of its source.
         suite_settings: The suite as it was run.
-        hashes: Of the data, the split, the table of cases, and the weights used.
+        hashes: Of the data, the split, each table, and the weights used.
         scores: Every score by name, in the order of the table's columns.
+        own_map: The map that quality heads read and all metrics of maps are given for.
+        undefined_pixels: Metrics of pixels that no case has, with the reason.
         draws: Draws a prediction.
         parameters: Trainable weights in all networks of the estimator.
         seconds: Wall time of each stage when it was computed: "train" of all networks used (also
@@ -98,6 +111,8 @@ class Sidecar(BaseModel):
     suite_settings: dict[str, Any] = Field(default_factory=dict)
     hashes: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, ScoreInfo] = Field(default_factory=dict)
+    own_map: str = ""
+    undefined_pixels: dict[str, str] = Field(default_factory=dict)
     draws: int = 0
     parameters: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
@@ -108,11 +123,22 @@ class Sidecar(BaseModel):
 
 
 class Record:
-    """A sidecar with its table of cases (None where the run failed)."""
+    """A sidecar with its table of cases (None where the run failed) and further tables by name."""
 
-    def __init__(self, sidecar: Sidecar, cases: pd.DataFrame | None) -> None:
+    def __init__(
+        self,
+        sidecar: Sidecar,
+        cases: pd.DataFrame | None,
+        further: Mapping[str, pd.DataFrame] | None = None,
+    ) -> None:
         self.sidecar = sidecar
         self.cases = cases
+        self.further = dict(further or {})
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name, that of the cases first."""
+        return ({} if self.cases is None else {CASES: self.cases}) | self.further
 
 
 def record_path(results: Path, suite: str, estimator: str, seed: int) -> Path:
@@ -129,19 +155,17 @@ def write_record(results: Path, record: Record) -> Path:
     """
     sidecar = record.sidecar
     path = record_path(results, sidecar.suite, sidecar.estimator, sidecar.seed)
-    table = path.with_suffix(".parquet")
-    hashes = dict(sidecar.hashes)
+    hashes = {name: held for name, held in sidecar.hashes.items() if name not in TABLES}
     path.parent.mkdir(parents=True, exist_ok=True)
-    if record.cases is None:
-        hashes.pop("cases", None)
-    else:
-        content = table_bytes(record.cases)
-        hashes["cases"] = hashlib.sha256(content).hexdigest()
-        write_atomically(table, content)
+    for name, table in record.tables.items():
+        content = table_bytes(table)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+        write_atomically(_table_path(path, name), content)
     text = sidecar.model_copy(update={"hashes": hashes}).model_dump_json(indent=1)
     write_atomically(path, (text + "\n").encode())
-    if record.cases is None:
-        table.unlink(missing_ok=True)
+    for name in TABLES:
+        if name not in record.tables:
+            _table_path(path, name).unlink(missing_ok=True)
     return path
 
 
@@ -172,20 +196,29 @@ def read_record(path: Path) -> Record:
         raise DicecastError(
             f"The record {path} says that it is {'/'.join(expected)}. Move it there, or remove it."
         )
-    return Record(sidecar, _read_cases(path, sidecar))
-
-
-def _read_cases(path: Path, sidecar: Sidecar) -> pd.DataFrame | None:
     if sidecar.status == "failed":
-        return None
-    table = path.with_suffix(".parquet")
+        return Record(sidecar, None)
+    further = [name for name in TABLES if name in sidecar.hashes and name != CASES]
+    return Record(
+        sidecar,
+        _read_table(path, sidecar, CASES),
+        {name: _read_table(path, sidecar, name) for name in further},
+    )
+
+
+def _table_path(path: Path, name: str) -> Path:
+    return path.with_suffix(".parquet" if name == CASES else f".{name}.parquet")
+
+
+def _read_table(path: Path, sidecar: Sidecar, name: str) -> pd.DataFrame:
+    table = _table_path(path, name)
     try:
         content = table.read_bytes()
     except OSError as error:
         raise DicecastError(
             f"The record {path} has no table {table.name}. Run the suite again."
         ) from error
-    if hashlib.sha256(content).hexdigest() != sidecar.hashes.get("cases"):
+    if hashlib.sha256(content).hexdigest() != sidecar.hashes.get(name):
         raise DicecastError(
             f"The table {table} does not match the hash in its sidecar: one of the two was changed "
             "or only half written. Run the suite again, or restore both files."

@@ -17,6 +17,7 @@ from dicecast.estimation.measures import MEASURES
 from dicecast.estimation.prediction import Prediction
 from dicecast.estimation.sampling import Sampler
 from dicecast.harness.case_features import feature_width
+from dicecast.harness.pixel_metrics import NOT_ITS_OWN, PixelScoring
 from dicecast.harness.reporting import Reporter
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.quality import dice
@@ -34,8 +35,6 @@ from dicecast.store import Artifact
 SCORE, SHAPE = "score:", "shape:"
 TABLES_AT_MOST = 256
 """Tables of a batch that are held before they are joined: small ones take twice their content."""
-
-NOT_ITS_OWN = "the estimator's draws say nothing about uncertainty"
 
 
 @dataclass(frozen=True)
@@ -72,29 +71,38 @@ def predict_roles(
     total = len(data.validation) + sum(len(cases) for _, cases in roles)
     reporter.stage("predict", total)
 
-    def predictions(cases: Cases) -> Iterator[Prediction]:
-        for prediction in sampler.predict(predictive, cases.images, seed):
+    def predictions(cases: Cases, keep_masks: int = 0) -> Iterator[Prediction]:
+        for prediction in sampler.predict(predictive, cases.images, seed, keep_masks):
             yield prediction
             reporter.advance(len(prediction.mask))
 
-    calibration = ThresholdCalibration()
-    for prediction in predictions(data.validation):
+    calibration, pixel_metrics = ThresholdCalibration(), PixelScoring(data, predictive)
+    for rows, prediction in _numbered(predictions(data.validation)):
         calibration.update(prediction)
+        pixel_metrics.calibrate(
+            _own_map(prediction, predictive), data.validation.masks[rows], prediction.mask
+        )
     scoring = _Scoring(predictive, calibration.thresholds(), data.classes)
     pixels = _Pixels.of(sum(len(cases) for _, cases in roles), data.image_shape[:2])
     tables: list[pd.DataFrame] = []
     for role, cases in roles:
-        for rows, prediction in _numbered(predictions(cases)):
+        tested = role.startswith("test/")
+        keep_masks = pixel_metrics.draws_wanted(cases) if tested else 0
+        for rows, prediction in _numbered(predictions(cases, keep_masks)):
             with timed("aggregate", len(prediction.mask)):
                 if len(tables) >= TABLES_AT_MOST:
                     tables = [pd.concat(tables, ignore_index=True)]
                 tables.append(scoring.table(role, cases, rows, prediction))
                 pixels.append(prediction.mask, _own_map(prediction, predictive))
+            if tested:
+                pixel_metrics.update(prediction, cases, rows)
     return Artifact(
-        tables={"cases": pd.concat(tables, ignore_index=True)},
+        tables={"cases": pd.concat(tables, ignore_index=True)} | pixel_metrics.tables(),
         info={
             "thresholds": scoring.thresholds,
             "undefined": undefined_scores(predictive),
+            "own_map": predictive.own_map,
+            "undefined_pixels": pixel_metrics.undefined,
             "draws": predictive.num_draws,
             "parameters": predictive.num_parameters,
             "features": feature_width(predictive),

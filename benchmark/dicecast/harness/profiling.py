@@ -19,6 +19,7 @@ SECTIONS = (
     "validate",
     "sample",
     "aggregate",
+    "pixels",
     "heads",
     "score",
     "read",

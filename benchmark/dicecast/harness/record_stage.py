@@ -14,7 +14,7 @@ from dicecast.harness.outcome import Failure, Finished, RunKey
 from dicecast.harness.stored_records import suite_facts
 from dicecast.identity import describe, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
-from dicecast.records import Record, ScoreInfo, Sidecar
+from dicecast.records import CASES, Record, ScoreInfo, Sidecar
 from dicecast.store import Artifact
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def finished_record(
             "parts": _parts(run, key),
             "scores": scores,
             "hashes": _hashes(run) | {"weights": artifact.info["weights"]},
+            "own_map": artifact.info["own_map"],
+            "undefined_pixels": artifact.info["undefined_pixels"],
             "draws": artifact.info["draws"],
             "parameters": artifact.info["parameters"],
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -62,7 +64,8 @@ def finished_record(
         for score, column in columns.items()
         if column.info.failed
     ]
-    return Finished(Record(sidecar, cases), failures)
+    further = {name: table for name, table in artifact.tables.items() if name != CASES}
+    return Finished(Record(sidecar, cases, further), failures)
 
 
 def failed_record(run: SuiteRun, key: RunKey, message: str) -> Finished:

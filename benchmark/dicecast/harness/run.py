@@ -149,7 +149,9 @@ class SuiteRun:
                 "estimation",
                 "scores",
                 "metrics/quality.py",
+                "metrics/pixels",
                 "harness/predicting.py",
+                "harness/pixel_metrics.py",
             ),
             "packages": package_versions(),
         }

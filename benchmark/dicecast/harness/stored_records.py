@@ -14,7 +14,7 @@ from dicecast.harness.machine import NO_ACCELERATOR, accelerator_present
 from dicecast.harness.outcome import Failure, Finished, RunKey
 from dicecast.identity import code_version, file_hash, hash_of, package_versions
 from dicecast.plugins import REGISTRIES
-from dicecast.records import Record, Sidecar
+from dicecast.records import CASES, Record, Sidecar
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part, Suite
 
@@ -70,7 +70,7 @@ class StoredRecords:
             return None
         record = _finished(artifact).record
         now = suite_facts(self.suite) | {"estimator": key.estimator}
-        return Record(record.sidecar.model_copy(update=now), record.cases)
+        return Record(record.sidecar.model_copy(update=now), record.cases, record.further)
 
     def keep(self, finished: Finished) -> None:
         """Store a record for next time, unless something in it failed: that is tried again."""
@@ -153,16 +153,16 @@ def _from_files(identity: dict[str, Any]) -> bool:
 
 def _artifact(finished: Finished) -> Artifact:
     record = finished.record
-    tables = {} if record.cases is None else {"cases": record.cases}
     info = {
         # As text: the store sorts keys, and the order of the scores is that of the columns.
         "sidecar": record.sidecar.model_dump_json(),
         "failures": [list(failure) for failure in finished.failures],
     }
-    return Artifact({}, tables, info)
+    return Artifact({}, record.tables, info)
 
 
 def _finished(artifact: Artifact) -> Finished:
     sidecar = Sidecar.model_validate_json(artifact.info["sidecar"])
     failures = [Failure(*failure) for failure in artifact.info["failures"]]
-    return Finished(Record(sidecar, artifact.tables.get("cases")), failures)
+    further = dict(artifact.tables)
+    return Finished(Record(sidecar, further.pop(CASES, None), further), failures)
