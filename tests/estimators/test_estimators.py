@@ -19,8 +19,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "deep_ensemble": {"members": 3},
     "learned_confidence": {},
     "variational": {"draws": 6, "initial_std": 0.1},
+    "swag": {"draws": 6, "epochs": 4},
+    "snapshot_ensemble": {"members": 3},
+    "monte_carlo_batch_norm": {"draws": 6},
+    "deep_sub_ensemble": {"members": 3},
+    "temperature_scaling": {},
+    "test_time_augmentation": {},
 }
-SEVERAL = ["mc_dropout", "deep_ensemble", "variational"]
+SEVERAL = [
+    "mc_dropout",
+    "deep_ensemble",
+    "variational",
+    "swag",
+    "snapshot_ensemble",
+    "monte_carlo_batch_norm",
+    "deep_sub_ensemble",
+    "test_time_augmentation",
+]
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +49,6 @@ def predictives(fitting: FittingData, trainer: Any) -> Any:
         return kept[name, seed]
 
     return fit
-
-
-@pytest.fixture(scope="session")
-def images(disc_data: SegmentationData) -> np.ndarray:
-    return disc_data.test["in_distribution"].images
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +76,7 @@ def test_the_maps_of_an_estimator(predicted: Any, predictives: Any, name: str) -
     }
     expected = {
         "softmax": single,
+        "temperature_scaling": single,
         "random": {"random"},
         "learned_confidence": single | {"learned_confidence"},
     }.get(name, several)
@@ -104,7 +115,7 @@ def test_the_seed_decides_the_noise_and_nothing_else_does(predicted: Any, name: 
     first, again, other = predicted(name), predicted(name), predicted(name, seed=1)
     np.testing.assert_array_equal(first.mean_probabilities, again.mean_probabilities)
     differs = np.abs(first.mean_probabilities - other.mean_probabilities).max() > 1e-6
-    assert differs == (name in ("mc_dropout", "variational"))
+    assert differs == (name in ("test_time_augmentation", "mc_dropout", "variational"))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

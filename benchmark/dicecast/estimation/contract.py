@@ -10,7 +10,7 @@ from keras import ops
 
 from dicecast.data.cases import FittingData
 from dicecast.networks.backend import Tensor
-from dicecast.networks.inference import Prepared
+from dicecast.networks.inference import InferenceNetwork, Prepared
 from dicecast.networks.noise import Noise
 from dicecast.networks.probabilities import softmax
 from dicecast.training.backbone import Backbone, TrainBackbone
@@ -99,10 +99,16 @@ class BackbonePredictive(Predictive):
         members: Trained backbones of one architecture.
         num_draws: How many draws; by default one a member.
         noisy: Whether the layers draw noise, a new realisation for each draw.
+        varying: Where the members differ in some layers alone, how the names of these begin: the
+            layers in front of them then run once for all draws.
     """
 
     def __init__(
-        self, members: Sequence[Backbone], num_draws: int | None = None, noisy: bool = False
+        self,
+        members: Sequence[Backbone],
+        num_draws: int | None = None,
+        noisy: bool = False,
+        varying: tuple[str, ...] = (),
     ) -> None:
         self.backbone = self.feature_backbone = members[0]
         self.count = len(members)
@@ -113,27 +119,35 @@ class BackbonePredictive(Predictive):
         stacked = zip(*(member.weights for member in members), strict=True)
         # By NumPy: TensorFlow takes a list of arrays number by number.
         self.state = [np.stack(weights) for weights in stacked]
-        self.graph_key = (id(self.backbone.network), self.count, self.num_draws, noisy)
+        self.graph_key = (id(self.backbone.network), self.count, self.num_draws, noisy, varying)
+        self.shares = self.count == 1 or bool(varying)
+        self.inference = (
+            InferenceNetwork(self.backbone.network, varying) if varying else self.backbone.inference
+        )
 
     @property
     def operations(self) -> int:
         """Those of the networks' convolutions; what all draws have in common counts once."""
-        if self.count > 1:
-            return self.num_draws * self.backbone.inference.operations(1)
-        return self.backbone.inference.operations(self.num_draws)
+        if self.shares:
+            return self.inference.operations(self.num_draws)
+        return self.num_draws * self.inference.operations(1)
 
     def prepare(self, state: Any, images: Tensor) -> Prepared:
-        """Run what no noise reaches, which for a single network is the same in every draw."""
-        if self.count > 1:
+        """Run what is the same in every draw."""
+        if not self.shares:
             return Prepared(images, [], {}, {})
-        return self.backbone.inference.prepare(_member(state, 0), images)
+        return self.inference.prepare(_member(state, 0), images)
 
     def outputs(self, state: Any, prepared: Prepared, noise: Noise) -> dict[str, Tensor]:
         """Return all outputs of the draw's member, float32, by name."""
         if self.count > 1:
-            index = ops.mod(ops.cast(noise.index, "int32"), self.count)
-            prepared = self.backbone.inference.prepare(_member(state, index), prepared.images)
-        return self.backbone.inference.outputs(prepared, noise if self.noisy else None)
+            weights = _member(state, ops.mod(ops.cast(noise.index, "int32"), self.count))
+            prepared = (
+                self.inference.reweighted(prepared, weights)
+                if self.shares
+                else self.inference.prepare(weights, prepared.images)
+            )
+        return self.inference.outputs(prepared, noise if self.noisy else None)
 
     def draw(self, state: Any, prepared: Prepared, noise: Noise) -> Tensor:
         """Return the softmax of the logits."""

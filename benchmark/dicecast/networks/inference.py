@@ -63,9 +63,12 @@ class InferenceNetwork:
     Args:
         network: A functional ``keras.Model`` with one input. A layer that draws from
             ``active_noise`` says so by the attribute ``draws_noise = True``.
+        varying: Layers whose names begin with one of these have other weights in each draw, so that
+            they and what follows them run once a draw, as noisy ones do.
     """
 
     network: Any
+    varying: tuple[str, ...] = ()
 
     def prepare(self, weights: list[Tensor], images: Tensor) -> Prepared:
         """Fold the weights and run the layers that no noise reaches.
@@ -83,6 +86,11 @@ class InferenceNetwork:
             values = self._run(prepared, noisy=False)
         kept = {name: value for name, value in values.items() if name in self._read_again}
         return prepared._replace(values=kept)
+
+    def reweighted(self, prepared: Prepared, weights: list[Tensor]) -> Prepared:
+        """Return what was prepared with the weights of another draw, alike but in ``varying``."""
+        folded, offsets = self._folded(weights)
+        return prepared._replace(weights=folded, offsets=offsets)
 
     def outputs(self, prepared: Prepared, noise: Noise | None) -> dict[str, Tensor]:
         """Run the remaining layers and return the network's outputs by name, float32.
@@ -165,8 +173,10 @@ class InferenceNetwork:
                 made[id(layer.output)] = self._input
                 continue
             reads = [made[id(tensor)] for tensor in tree.flatten(layer.input)]
-            noisy = getattr(layer, "draws_noise", False) or any(
-                steps[name].noisy for name in reads if name in steps
+            noisy = (
+                getattr(layer, "draws_noise", False)
+                or layer.name.startswith(self.varying)
+                or any(steps[name].noisy for name in reads if name in steps)
             )
             steps[layer.name] = _Step(layer, reads, noisy)
             made[id(layer.output)] = layer.name

@@ -26,7 +26,7 @@ from dicecast.stacks import Stack
 from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
 from dicecast.training.batches import Examples, padded_batches
-from dicecast.training.initial import initial_weights, taken_over, variables
+from dicecast.training.initial import by_layer, initial_weights, taken_over, variables
 from dicecast.training.objective import Objective, SegmentationLoss
 from dicecast.training.schedule import Schedule
 from dicecast.training.trainer import Progress, Task, Trained, Weights, to_network, train
@@ -75,6 +75,19 @@ class Backbone:
     def with_weights(self, weights: Weights) -> Backbone:
         """Return the network with other weights, such as a snapshot."""
         return dataclasses.replace(self, weights=weights)
+
+    def arranged(self, other: Backbone) -> Weights:
+        """Return the weights of another backbone of equal layers in the order of this one's.
+
+        Which layers were frozen decides the order.
+        """
+        known = by_layer(other.network, other.weights)
+        places = {
+            id(variable): value
+            for layer in self.network.layers
+            for variable, value in zip(layer.weights, known[layer.name], strict=True)
+        }
+        return [places[id(variable)] for variable in variables(self.network)]
 
     def with_layers(self, **layers: str) -> Backbone:
         """Return the same trained network with further outputs.
@@ -126,8 +139,8 @@ class TrainBackbone(Protocol):
             **changes: Fields of the architecture (``dropout_rate=0.3``, ``heads={...}``), fields of
                 the schedule (``epochs=20``), ``objective=...``, ``initial=...`` (a backbone whose
                 weights the layers of the same name and shape start from) or ``trained=...`` (a
-                tuple: only layers whose names begin with one of these are trained, the others
-                stand still).
+                tuple: only layers whose names begin with one of these are trained, from fresh
+                weights; the others stand still).
         """
         ...
 

@@ -42,6 +42,8 @@ def by_layer(network: Any, weights: Weights) -> dict[str, list[NDArray[Any]]]:
 def taken_over(network: Any, weights: Weights, source: Any, known: Weights) -> Weights:
     """Return ``weights`` with those of another network where a layer of the same name has them.
 
+    Where some layers of the network are frozen, these alone are taken over.
+
     Args:
         network: What the weights are for.
         weights: Of the layers that the other network lacks, or has in other shapes.
@@ -53,7 +55,8 @@ def taken_over(network: Any, weights: Weights, source: Any, known: Weights) -> W
     """
     values = dict(zip(map(id, variables(network)), weights, strict=True))
     found, there = 0, by_layer(source, known)
-    for layer in network.layers:
+    frozen = [layer for layer in network.layers if not layer.trainable]
+    for layer in frozen or network.layers:
         other = there.get(layer.name, [])
         if other and [w.shape for w in other] == [tuple(v.shape) for v in layer.weights]:
             values |= {id(v): w for v, w in zip(layer.weights, other, strict=True)}
