@@ -102,6 +102,16 @@ def batch_normalise(
     return outputs, mean, variance
 
 
+def log_gamma(values: Tensor) -> Tensor:
+    """Return the logarithm of the gamma function of positive values."""
+    return tf.math.lgamma(values) if BACKEND == "tensorflow" else jax.lax.lgamma(values)
+
+
+def digamma(values: Tensor) -> Tensor:
+    """Return the derivative of ``log_gamma``."""
+    return tf.math.digamma(values) if BACKEND == "tensorflow" else jax.lax.digamma(values)
+
+
 def random_bits(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
     """Return independent integers, each of 0 .. 65535 with equal chance.
 

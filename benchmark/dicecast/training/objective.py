@@ -65,11 +65,21 @@ def cross_entropy_and_dice(
         dice_weight: Weight of the Dice term.
     """
     cross_entropy = -ops.mean(ops.sum(truth * log_probabilities, axis=0))
-    probabilities, truth = ops.exp(log_probabilities)[1:], truth[1:]
+    return cross_entropy + dice_weight * soft_dice_loss(ops.exp(log_probabilities), truth)
+
+
+def soft_dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """Return 1 - soft Dice of the foreground, scalar; see ``cross_entropy_and_dice``.
+
+    Args:
+        probabilities: ``(classes, batch, height, width)``.
+        truth: The true classes, one-hot in the same shape.
+    """
+    probabilities, truth = probabilities[1:], truth[1:]
     overlap = ops.sum(probabilities * truth, axis=(1, 2, 3))
     total = ops.sum(probabilities + truth, axis=(1, 2, 3))
     dice = (2.0 * overlap + 1.0) / (total + 1.0)
-    return cross_entropy + dice_weight * (1.0 - ops.mean(dice))
+    return 1.0 - ops.mean(dice)
 
 
 @dataclass(frozen=True)
