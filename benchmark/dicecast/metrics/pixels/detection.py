@@ -1,8 +1,7 @@
 """How well a map of uncertainty finds the pixels that are wrong.
 
 Of an image the pixels are sorted, and the numbers are exact. Of a test set they are counted in fine
-bins, and those of one bin are tied: a number then lies between those of the two orders that could
-break the ties, and differs from the exact one by less than their distance.
+bins, and those of one bin are tied; each function says how far that can lead from the exact number.
 """
 
 from __future__ import annotations
@@ -90,7 +89,9 @@ def error_average_precision(ranked: Ranked) -> Floats:
         ranked: The pixels of images, or of all of them.
 
     Returns:
-        ``(images,)`` in [0, 1]; NaN where no pixel is wrong, or all are.
+        ``(images,)`` in [0, 1]; NaN where no pixel is wrong, or all are. From fine bins it differs
+        by at most the sum over bins of the share of the wrong pixels in it times the span of the
+        precisions that orders of its pixels can give.
 
     Source:
         As ``sklearn.metrics.average_precision_score``, which gives 0 and 1 in these two cases.
