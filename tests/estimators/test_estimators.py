@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dicecast.data.cases import FittingData, SegmentationData
+from dicecast.data.cases import FittingData
 from dicecast.errors import DicecastError
+from dicecast.estimation.measures import MEASURES
 from dicecast.estimation.prediction import Prediction
 from dicecast.networks.noise import Noise, noise_in_network
 from dicecast.plugins import estimators
@@ -25,17 +26,24 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "deep_sub_ensemble": {"members": 3},
     "temperature_scaling": {},
     "test_time_augmentation": {},
+    "evidential": {},
+    "heteroscedastic": {"draws": 6},
+    "stochastic_segmentation_network": {"draws": 6, "rank": 3, "samples": 4},
+    "layer_ensemble": {"skip": 1},
+    "laplace_last_layer": {"draws": 6},
 }
-SEVERAL = [
+SINGLE = {"softmax", "random", "learned_confidence", "temperature_scaling", "evidential"}
+"""Estimators of one draw."""
+NOISY = {
     "mc_dropout",
-    "deep_ensemble",
     "variational",
-    "swag",
-    "snapshot_ensemble",
-    "monte_carlo_batch_norm",
-    "deep_sub_ensemble",
     "test_time_augmentation",
-]
+    "laplace_last_layer",
+    "heteroscedastic",
+    "stochastic_segmentation_network",
+}
+"""Estimators whose draws depend on the seed of the prediction."""
+SEVERAL = [name for name in SETTINGS if name not in SINGLE]
 
 
 @pytest.fixture(scope="session")
@@ -67,21 +75,15 @@ def test_every_estimator_of_the_repository_is_tested_here() -> None:
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_maps_of_an_estimator(predicted: Any, predictives: Any, name: str) -> None:
     predictive, prediction = predictives(name), predicted(name)
-    single = {"max_softmax", "predictive_entropy"}
-    several = single | {
-        "expected_entropy",
-        "mutual_information",
-        "variance",
-        "expected_pairwise_kl",
+    assert (predictive.num_draws > 1) == (name in SEVERAL)
+    defined = {
+        measure.name
+        for measure in MEASURES.values()
+        if predictive.measures_from_draws and predictive.num_draws >= measure.least_draws
     }
-    expected = {
-        "softmax": single,
-        "temperature_scaling": single,
-        "random": {"random"},
-        "learned_confidence": single | {"learned_confidence"},
-    }.get(name, several)
-    assert prediction.maps.keys() == expected
-    assert predictive.own_map in expected
+    own = prediction.maps.keys() - MEASURES.keys()
+    assert prediction.maps.keys() == defined | own
+    assert predictive.own_map in prediction.maps
     assert (prediction.agreement is not None) == (name in SEVERAL)
     for values in prediction.maps.values():
         assert values.shape == prediction.mask.shape
@@ -115,7 +117,7 @@ def test_the_seed_decides_the_noise_and_nothing_else_does(predicted: Any, name: 
     first, again, other = predicted(name), predicted(name), predicted(name, seed=1)
     np.testing.assert_array_equal(first.mean_probabilities, again.mean_probabilities)
     differs = np.abs(first.mean_probabilities - other.mean_probabilities).max() > 1e-6
-    assert differs == (name in ("test_time_augmentation", "mc_dropout", "variational"))
+    assert differs == (name in NOISY)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
