@@ -54,8 +54,10 @@ class ScoreInfo(BaseModel):
         undefined: Why the score has no column; None where it has one.
         failed: Whether it is undefined because a head raised, not because it cannot be defined.
         on_quality: What the metrics ``ON_QUALITY`` say of it on the quality role, None where
-            undefined, so that one aggregation of many can be chosen without the test sets. Empty for
-            a head, which was fitted there, and in records from before this was written.
+            undefined, so that one aggregation of many can be chosen without the test sets. Empty
+            for a head, which was fitted there, and in records from before this was written.
+        interval_level: The share of cases whose true quality an interval should hold, where the
+            table has one in the columns ``<score>/low`` and ``<score>/high``; None where not.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -65,6 +67,7 @@ class ScoreInfo(BaseModel):
     undefined: str | None = None
     failed: bool = False
     on_quality: dict[str, float | None] = Field(default_factory=dict)
+    interval_level: float | None = None
 
 
 class Sidecar(BaseModel):
@@ -240,6 +243,11 @@ def read_records(results: Path, suite: str) -> Iterator[Record]:
             "name another folder with --results DIR."
         )
     yield from (read_record(path) for path in paths)
+
+
+def interval_columns(score: str) -> tuple[str, str]:
+    """Return the names of the columns of a score's lower and upper ends."""
+    return f"{score}/low", f"{score}/high"
 
 
 def true_quality(cases: pd.DataFrame) -> NDArray[np.float64]:

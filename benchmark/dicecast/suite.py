@@ -25,6 +25,8 @@ class _Table(BaseModel):
 class Part(_Table):
     """A plug-in with its settings; every key but ``name`` and ``label`` is a setting.
 
+    Beside other settings, ``settings`` is one of them: that of a plug-in made of another one.
+
     Attributes:
         name: The registered name.
         label: What the leaderboard calls it; the name where empty, so that one estimator can be in
@@ -39,7 +41,7 @@ class Part(_Table):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, table: Any) -> Any:
-        if not isinstance(table, dict) or "settings" in table:
+        if not isinstance(table, dict) or set(table) <= set(cls.model_fields):
             return table
         kept = {key: value for key, value in table.items() if key in ("name", "label")}
         return kept | {"settings": {k: v for k, v in table.items() if k not in kept}}

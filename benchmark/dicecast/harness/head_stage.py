@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,20 +12,15 @@ from numpy.typing import NDArray
 from dicecast.errors import DicecastError
 from dicecast.harness.outcome import created, message_of
 from dicecast.harness.predicting import PredictedRole
-from dicecast.heads.contract import Evidence, Examples, QualityHead
+from dicecast.heads.batches import batches
+from dicecast.heads.contract import Evidence, Examples, FittedHead, IntervalHead, QualityHead
 from dicecast.identity import code_version, package_versions
 from dicecast.metrics.targets import MEAN_DICE, QualityTarget
 from dicecast.plugins import heads
-from dicecast.records import CASE_COLUMNS, QUALITY, ScoreInfo
-from dicecast.stacks import nbytes
+from dicecast.records import CASE_COLUMNS, QUALITY, ScoreInfo, interval_columns
 from dicecast.stopwatch import timed
 from dicecast.store import Artifact, Store
 from dicecast.suite import Part
-
-BATCH_BYTES = 2**25
-LEAST_BATCH = 64
-"""Heads predict whole multiples of so many cases, about ``BATCH_BYTES`` of pixels: a head whose
-network runs in batches of 64 then cuts the cases where it would cut them alone."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +70,26 @@ class Predicted(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What came of a head: its column and the seconds it took, or why there is none."""
+    """What came of a head: its column and the seconds it took, or why there is none.
+
+    Attributes:
+        info: What the column is.
+        quality: ``(cases,)``, the predicted quality; None where there is none.
+        seconds: Of fitting and predicting.
+        interval: ``(cases, 2)``, lower and upper ends, from a head that predicts them.
+    """
 
     info: ScoreInfo
     quality: NDArray[np.float64] | None
     seconds: float = 0.0
+    interval: NDArray[np.float64] | None = None
+
+    def named(self, score: str) -> dict[str, NDArray[np.float64]]:
+        """Return what the column adds to the table of cases, by name."""
+        found = {} if self.quality is None else {score: self.quality}
+        if self.interval is not None:
+            found |= dict(zip(interval_columns(score), self.interval.T, strict=True))
+        return found
 
 
 def head_column(chosen: ChosenHead, predicted: Predicted, store: Store, debug: bool) -> Column:
@@ -100,7 +109,12 @@ def head_column(chosen: ChosenHead, predicted: Predicted, store: Store, debug: b
             raise
         failed = chosen.head is None or not isinstance(error, DicecastError)
         return Column(_info(undefined=message_of(error), failed=failed), None)
-    return Column(_info(), artifact.arrays["quality"], artifact.info["seconds"])
+    return Column(
+        _info(interval_level=artifact.info["level"]),
+        artifact.arrays["quality"],
+        artifact.info["seconds"],
+        artifact.arrays.get("interval"),
+    )
 
 
 def _info(**changes: Any) -> ScoreInfo:
@@ -123,31 +137,34 @@ def _fitted(head: QualityHead, predicted: Predicted, store: Store) -> Artifact:
     def make() -> Artifact:
         started = time.perf_counter()
         fitted = head.fit(predicted.examples, predicted.seed)
-        columns = [
-            _checked(head, fitted.predict(batch), len(batch))
+        found = [
+            _predictions(fitted, batch)
             for test in predicted.tests
-            for batch in _batches(test.evidence)
+            for batch in batches(test.evidence)
         ]
-        seconds = time.perf_counter() - started
-        return Artifact({"quality": np.concatenate(columns)}, info={"seconds": seconds})
+        columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        level = fitted.level if isinstance(fitted, IntervalHead) else None
+        return Artifact(columns, info={"seconds": time.perf_counter() - started, "level": level})
 
     return store.get("head", identity, make)
 
 
-def _batches(evidence: Evidence) -> Iterator[Evidence]:
-    """Yield the evidence a batch at a time, in memory."""
-    pixels = (evidence.images, evidence.masks, evidence.uncertainty)
-    case_bytes = sum(nbytes(stack.shape[1:], stack.dtype) for stack in pixels)
-    step = LEAST_BATCH * max(1, BATCH_BYTES // (LEAST_BATCH * case_bytes))
-    for start in range(0, len(evidence), step):
-        yield evidence.take(slice(start, start + step))
-
-
-def _checked(head: QualityHead, predicted: Any, cases: int) -> NDArray[np.float64]:
-    values = np.asarray(predicted, dtype=np.float64)
+def _predictions(fitted: FittedHead, batch: Evidence) -> dict[str, NDArray[np.float64]]:
+    """Return the predicted quality of a batch, and its intervals if the head has them."""
+    cases = len(batch)
+    values = np.asarray(fitted.predict(batch), dtype=np.float64)
     if values.shape != (cases,) or not np.isfinite(values).all():
         raise TypeError(
-            f"{type(head).__name__}.predict must return one finite number a case, ({cases},); got "
-            f"shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
+            f"{type(fitted).__name__}.predict must return one finite number a case, ({cases},); "
+            f"got shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
         )
-    return values
+    if not isinstance(fitted, IntervalHead):
+        return {"quality": values}
+    ends = np.asarray(fitted.predict_interval(batch), dtype=np.float64)
+    # Written so that NaN, which compares as false, is refused too.
+    if ends.shape != (cases, 2) or not (ends[:, 0] <= ends[:, 1]).all():
+        raise TypeError(
+            f"{type(fitted).__name__}.predict_interval must return a lower and an upper end a "
+            f"case, ({cases}, 2); got shape {ends.shape}"
+        )
+    return {"quality": values, "interval": ends}

@@ -42,7 +42,7 @@ def finished_record(
     """
     scores = _aggregation_scores(artifact, predicted)
     scores |= {score: column.info for score, column in columns.items()}
-    fitted = {name: c.quality for name, c in columns.items() if c.quality is not None}
+    fitted = {k: v for score, column in columns.items() for k, v in column.named(score).items()}
     seconds = artifact.info["seconds"] | {"heads": sum(c.seconds for c in columns.values())}
     sidecar = _sidecar(run, key).model_copy(
         update={

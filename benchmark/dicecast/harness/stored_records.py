@@ -101,10 +101,17 @@ class StoredRecords:
         return own | self._shared
 
     def _source(self, kind: str, part: Part) -> dict[str, Any]:
-        """Return a plug-in's name, settings, and the hash of its file (None where it has none)."""
-        origin = self._origins[kind].get(part.name)
-        code = file_hash(origin) if origin is not None and origin.is_file() else None
+        """Return a plug-in's name, settings, and the hash of its file (None where it has none).
+
+        Where a setting names another plug-in of the kind, of which this one is made, the hashes of
+        both.
+        """
         settings = part.model_dump(mode="json")["settings"]
+        known = self._origins[kind]
+        others = [value for value in settings.values() if isinstance(value, str) and value in known]
+        origins = [known.get(name) for name in (part.name, *others)]
+        files = [origin for origin in origins if origin is not None and origin.is_file()]
+        code = [file_hash(file) for file in files] if len(files) == len(origins) else None
         return {"name": part.name, "settings": settings, "code": code}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -108,6 +108,23 @@ class FittedHead(Protocol):
 
         Each case is predicted from its own evidence alone, so that cases may come in any batches.
         """
+        ...
+
+
+@runtime_checkable
+class IntervalHead(FittedHead, Protocol):
+    """A fitted head that also says how far off it may be.
+
+    Whatever has these is taken for one; nothing needs to be derived or declared.
+    """
+
+    @property
+    def level(self) -> float:
+        """The share of new cases whose true quality the intervals are meant to hold, in (0, 1)."""
+        ...
+
+    def predict_interval(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Return the lower and the upper end of each case's interval, ``(cases, 2)``."""
         ...
 
 

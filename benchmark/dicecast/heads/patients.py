@@ -42,11 +42,12 @@ def patient_cut(groups: Collection[str], share: float, seed: int) -> NDArray[np.
 
     Args:
         groups: The patient of each case.
-        share: Of the patients, rounded, in (0, 1).
+        share: Of the patients, rounded, in (0, 1); one patient at least is not of them.
         seed: Decides, with the set of patients; neither the order nor the number of cases matters.
     """
     patients = sorted(set(groups))
-    drawn = np.random.default_rng(seed).permutation(patients)[: round(share * len(patients))]
+    number = min(round(share * len(patients)), len(patients) - 1)
+    drawn = np.random.default_rng(seed).permutation(patients)[:number]
     return np.isin(list(groups), drawn)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from dicecast.data.cases import IN_DISTRIBUTION
 from dicecast.errors import DicecastError
-from dicecast.records import CASE_COLUMNS, QUALITY, Record, ScoreInfo, true_quality
+from dicecast.records import (
+    CASE_COLUMNS,
+    QUALITY,
+    Record,
+    ScoreInfo,
+    interval_columns,
+    true_quality,
+)
 from dicecast.suite import Quality, QualityFit
 
 Floats = NDArray[np.float64]
@@ -30,6 +37,7 @@ class Run:
         names: The scores that have a column.
         predicts_quality: ``(scores,)``, whether each score estimates the quality.
         infos: What is known of every score, with or without a column.
+        intervals: ``(cases, 2)``, lower and upper ends, for each score that has them.
         missing: Why, for each score without a column.
         broken: Those of them whose head failed.
         error: Why the run failed; empty where it did not.
@@ -43,6 +51,7 @@ class Run:
     names: tuple[str, ...] = ()
     predicts_quality: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     infos: dict[str, ScoreInfo] = field(default_factory=dict)
+    intervals: dict[str, Floats] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     error: str = ""
@@ -162,7 +171,9 @@ def _checked_cases(record: Record) -> pd.DataFrame:
     """
     cases = record.cases
     assert cases is not None
-    columns = [name for name, info in record.sidecar.scores.items() if info.undefined is None]
+    infos = record.sidecar.scores
+    columns = [name for name, info in infos.items() if info.undefined is None]
+    columns += [end for name in _with_intervals(infos) for end in interval_columns(name)]
     absent = [name for name in (*CASE_COLUMNS, *columns) if name not in cases]
     if absent:
         _refuse(record, f"has no column {', '.join(absent)}")
@@ -217,6 +228,10 @@ def _run(record: Record, cases: pd.DataFrame) -> Run:
         names=names,
         predicts_quality=np.array([infos[name].predicts_quality for name in names], np.bool_),
         infos=infos,
+        intervals={
+            name: cases[list(interval_columns(name))].to_numpy(np.float64)
+            for name in _with_intervals(infos)
+        },
         missing={
             name: _one_line(info.undefined)
             for name, info in infos.items()
@@ -224,6 +239,10 @@ def _run(record: Record, cases: pd.DataFrame) -> Run:
         },
         broken=frozenset(name for name, info in infos.items() if info.failed),
     )
+
+
+def _with_intervals(infos: Mapping[str, ScoreInfo]) -> list[str]:
+    return [name for name, info in infos.items() if info.interval_level is not None]
 
 
 def _one_line(text: str) -> str:
