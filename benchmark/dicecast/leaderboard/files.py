@@ -13,6 +13,7 @@ from dicecast.leaderboard.answers import answers
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import compare
 from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
+from dicecast.leaderboard.intervals import interval_table, intervals_as_markdown
 from dicecast.leaderboard.markdown import as_markdown
 from dicecast.leaderboard.render import as_csv
 from dicecast.leaderboard.rows import INTERVAL_METRICS
@@ -126,6 +127,10 @@ def _contents(
     if len(detected):
         contents[folder / "out_of_distribution.csv"] = as_csv(detected)
         contents[folder / "out_of_distribution.md"] = detection(detected, table)
+    predicted = interval_table(records)
+    if len(predicted):
+        contents[folder / "intervals.csv"] = as_csv(predicted)
+        contents[folder / "intervals.md"] = intervals_as_markdown(predicted)
     if into is not None:
         contents[into] = with_excerpt(into, suite, as_excerpt(table))
     return table, contents
