@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from dicecast.networks.layers import Dropout
@@ -13,7 +14,11 @@ INPUTS = np.random.default_rng(0).uniform(1, 2, (4, 8, 8, 3)).astype(np.float32)
 def dropped(
     inputs: np.ndarray = INPUTS, seed: int = 0, index: int = 0, **fields: object
 ) -> np.ndarray:
-    layer = Dropout(fields.get("rate", 0.3), name=fields.get("name", "dropout"))
+    layer = Dropout(
+        fields.get("rate", 0.3),
+        name=fields.get("name", "dropout"),
+        spatial=bool(fields.get("spatial", False)),
+    )
     noise = Noise(np.int32(seed), np.int32(index), shared=bool(fields.get("shared", True)))
     with noise_in_network(noise):
         return ops.convert_to_numpy(layer(inputs))
@@ -72,6 +77,17 @@ def test_index_seed_and_layer_name_each_change_the_mask() -> None:
     for first in range(4):
         for second in range(first):
             assert (masks[first] != masks[second]).any()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_spatial_dropout_drops_a_channel_at_all_its_pixels_or_at_none(shared: bool) -> None:
+    inputs = np.ones((5, 4, 4, 200), np.float32)
+    channels = dropped(inputs, spatial=True, shared=shared)
+    np.testing.assert_array_equal(channels, np.broadcast_to(channels[:, :1, :1], inputs.shape))
+    rows = channels[:, 0, 0]
+    assert len(np.unique(rows, axis=0)) == (1 if shared else 5)
+    seen = rows[:1] if shared else rows
+    assert abs((seen == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / seen.size)
 
 
 def test_keras_dropout_is_silenced_by_training_false_in_a_functional_model() -> None:

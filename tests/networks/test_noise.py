@@ -94,3 +94,17 @@ def test_active_noise_is_that_of_the_innermost_block_and_ends_with_it() -> None:
             raise RuntimeError
         assert active_noise() is outer
     assert active_noise() is None
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4, 8])
+def test_in_training_examples_belong_to_members_in_turn(batch: int) -> None:
+    turns = [
+        ops.convert_to_numpy(Noise(np.int32(0), np.int32(step), shared=False).members(4, batch))
+        for step in range(6)
+    ]
+    np.testing.assert_array_equal(np.concatenate(turns), np.arange(6 * batch) % 4)
+
+
+def test_in_a_draw_all_cases_belong_to_the_member_of_its_index() -> None:
+    drawn = [Noise(np.int32(0), np.int32(i), shared=True).members(3, 8) for i in range(5)]
+    assert [ops.convert_to_numpy(member).tolist() for member in drawn] == [[0], [1], [2], [0], [1]]

@@ -20,6 +20,7 @@ class ConvolutionSpec(NamedTuple):
         share: Where the outputs of several convolutions are added, the share of the channels that
             this one reads. With weights of the variance ``2 share / fan_in`` their sum is like one
             He-normal convolution of them all.
+        of_images: Whether it reads the images themselves.
     """
 
     filters: int
@@ -28,6 +29,7 @@ class ConvolutionSpec(NamedTuple):
     name: str
     upsample: bool = False
     share: float = 1.0
+    of_images: bool = False
 
 
 class Convolution(Protocol):

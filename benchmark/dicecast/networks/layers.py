@@ -26,20 +26,24 @@ class Dropout(keras.layers.Layer):  # type: ignore[misc]
         rate: Share of values set to zero, in [0, 1), rounded to a multiple of 2**-16; the others
             are divided by ``1 - rate``.
         name: Unique in the network; it decides which numbers are drawn.
+        spatial: Whether a channel is dropped at all its pixels or at none.
     """
 
     draws_noise = True
 
-    def __init__(self, rate: float, name: str) -> None:
+    def __init__(self, rate: float, name: str, spatial: bool = False) -> None:
         super().__init__(name=name)
-        self.rate = rate
+        self.rate, self.spatial = rate, spatial
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return ``inputs`` with values dropped, or unchanged without noise."""
         noise = active_noise()
         if noise is None or self.rate == 0.0:
             return inputs
-        return inputs * noise.kept(self.name, tuple(ops.shape(inputs)), self.rate, inputs.dtype)
+        shape = tuple(ops.shape(inputs))
+        if self.spatial:
+            shape = (shape[0], *[1] * (len(shape) - 2), shape[-1])
+        return inputs * noise.kept(self.name, shape, self.rate, inputs.dtype)
 
 
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]

@@ -54,6 +54,17 @@ class Noise:
         """Return ``shape`` with the batch axis 1 when the noise is shared."""
         return (1, *shape[1:]) if self.shared else shape
 
+    def members(self, count: int, batch: int | Tensor) -> Tensor:
+        """Return which of ``count`` members each example belongs to, int32.
+
+        ``(1,)`` where the noise is shared: that of the draw. Else ``(batch,)``: in turn, over all
+        examples of a training.
+        """
+        index = ops.cast(self.index, "int32")
+        if self.shared:
+            return ops.reshape(ops.mod(index, count), (1,))
+        return ops.mod(index * batch + ops.arange(batch, dtype="int32"), count)
+
     def normal(self, name: str, shape: tuple[int | Tensor, ...], dtype: str) -> Tensor:
         """Return standard normal noise; ``shape[0]`` is the batch axis."""
         return keras.random.normal(self.shape(*shape), dtype=dtype, seed=self.key(name))

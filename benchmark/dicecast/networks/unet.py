@@ -37,11 +37,17 @@ class PlainConvolution:
 
 @dataclass(frozen=True)
 class PlainDropout:
-    """Drops single values."""
+    """Drops single values, or whole channels.
+
+    Attributes:
+        spatial: Whether a channel is dropped at all its pixels or at none.
+    """
+
+    spatial: bool = False
 
     def layer(self, rate: float, name: str) -> Any:
         """Return a ``Dropout``; see ``Dropping``."""
-        return Dropout(rate, name=name)
+        return Dropout(rate, name=name, spatial=self.spatial)
 
 
 @register_backbone("unet")
@@ -119,7 +125,11 @@ class UNet:
     def _block(self, tensor: Tensor, level: int, name: str, skip: Tensor = None) -> Tensor:
         for half in (1, 2):
             spec = ConvolutionSpec(
-                self.width * 2**level, 3, self.normalisation == "none", f"{name}_conv_{half}"
+                self.width * 2**level,
+                3,
+                self.normalisation == "none",
+                f"{name}_conv_{half}",
+                of_images=level == 0 and skip is None and half == 1,
             )
             if half == 1 and skip is not None:
                 tensor = self._join(tensor, skip, spec)
