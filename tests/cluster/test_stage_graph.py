@@ -36,14 +36,17 @@ class Model:
         self.computed.append(stage)
         match stage:
             case TrainStage():
+                assert stage.backbone[1:] == str(stage.fold or "")
                 if stage.backbone in self.broken:
                     return Failed(f"{stage.backbone} diverged")
                 self.trained.add(stage.backbone)
             case PredictStage():
                 for backbones in self.asked[stage.key]:
-                    missing = tuple(b for b in backbones if b not in self.trained)
+                    # Without a fold, other data, so other backbones of the same estimator.
+                    mine = [f"{backbone}{stage.fold or ''}" for backbone in backbones]
+                    missing = tuple(b for b in mine if b not in self.trained)
                     if missing:
-                        return Needs(missing)
+                        return Needs(missing, stage.fold)
             case HeadStage() if stage.number == self.head_broken:
                 return Done(Unfitted("no luck", failed=True))
         return Done()
@@ -61,11 +64,14 @@ def drive(graph, model, pick):
     asked=st.fixed_dictionaries({key: st.lists(BACKBONES, max_size=2) for key in KEYS}),
     broken=st.sets(st.sampled_from("abcd"), max_size=2),
     heads=st.integers(0, 3),
+    folds=st.integers(0, 2),
     data=st.data(),
 )
-def test_every_run_ends_in_one_record_and_no_backbone_is_trained_twice(asked, broken, heads, data):
+def test_every_run_ends_in_one_record_and_no_backbone_is_trained_twice(
+    asked, broken, heads, folds, data
+):
     model = Model(asked, broken, head_broken=1)
-    graph = StageGraph(KEYS, heads)
+    graph = StageGraph(KEYS, heads, folds)
     computed = drive(graph, model, lambda size: data.draw(st.integers(0, size - 1)))
 
     trainings = Counter(stage.backbone for stage in computed if isinstance(stage, TrainStage))
@@ -76,7 +82,13 @@ def test_every_run_ends_in_one_record_and_no_backbone_is_trained_twice(asked, br
         reachable = [set(backbones) for backbones in asked[key]]
         fails = any(broken & backbones for backbones in reachable)
         assert bool(record.error) == fails
-        fitted = [s.number for s in computed if isinstance(s, HeadStage) and s.key == key]
+        mine = [stage for stage in computed if stage.key == key]
+        fitted = [stage.number for stage in mine if isinstance(stage, HeadStage)]
+        if fitted:
+            first = next(place for place, s in enumerate(mine) if isinstance(s, HeadStage))
+            predicted = {s.fold for s in mine[:first] if isinstance(s, PredictStage)}
+            assert predicted == set(range(folds + 1))
+            assert not any(isinstance(s, PredictStage) for s in mine[first:])
         assert sorted(fitted) == ([] if fails else list(range(heads)))
         assert record.columnless == (
             ((1, Unfitted("no luck", failed=True)),) if heads > 1 and not fails else ()

@@ -1,6 +1,7 @@
 """Stages one at a time, in an order of their own, give what the whole run gives."""
 
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,21 @@ from dicecast.harness.matrix import Matrix
 from dicecast.harness.outcome import RunKey
 from dicecast.harness.reporting import Reporter
 from dicecast.harness.run import SuiteRun
-from dicecast.harness.stages import Done, Failed, Needs, PredictStage, RecordStage, TrainStage
+from dicecast.harness.stages import (
+    Done,
+    Failed,
+    HeadStage,
+    Needs,
+    PredictStage,
+    RecordStage,
+    TrainStage,
+)
 from dicecast.harness.stepwise import StepwiseRun
 from dicecast.harness.stored_records import StoredRecords
 from dicecast.harness.work import Work
 from dicecast.plugins import add_plugin_file
 from dicecast.store import Store
-from dicecast.suite import Part
+from dicecast.suite import Part, QualityFit
 
 BROKEN = """
 from dataclasses import dataclass
@@ -51,7 +60,8 @@ def in_random_order(work: Work, computed: list):
         runs = [StepwiseRun(work, Reporter()) for _ in range(2)]
         records = StoredRecords(work.suite, Store(work.store), work.data_root)
         generator = random.Random(0)
-        graph = StageGraph(keys, len(work.suite.heads))
+        folds = work.suite.quality_fit.folds_used
+        graph = StageGraph(keys, len(work.suite.heads), folds)
         ready = graph.first()
         while ready:
             stage = ready.pop(generator.randrange(len(ready)))
@@ -81,6 +91,36 @@ def test_stages_in_any_order_give_the_tables_of_a_whole_run(finished, tiny, tmp_
         if stage == PredictStage(RunKey("deep_ensemble", 0)) and isinstance(outcome, Needs)
     )
     assert len(both.backbones) in (1, 2)
+
+
+def test_folds_are_stages_too(tiny, run_suite, tmp_path):
+    parts = tuple(Part(name=name) for name in ("isotonic", "reverse_classification_accuracy"))
+    changes = {
+        "training": tiny.training.model_copy(update={"epochs": 1}),
+        "quality_fit": QualityFit(protocol="out_of_fold", folds=2),
+        "heads": parts,
+    }
+    suite = tiny.with_estimators(["deep_ensemble"]).model_copy(update=changes)
+    work = Work(suite, tmp_path / "store", tmp_path / "results")
+    computed = []
+    assert Matrix(work).run(in_random_order(work, computed)) == []
+    done = [stage for stage, outcome in computed if isinstance(outcome, Done)]
+    assert sorted(stage.fold for stage in done if isinstance(stage, PredictStage)) == [0, 1, 2]
+    assert sorted(stage.fold for stage in done if isinstance(stage, TrainStage)) == [
+        *(0, 0, 1, 1, 2, 2)
+    ]
+    assert run_suite(suite, tmp_path / "whole")[0] == []
+    assert tables(tmp_path / "whole" / "results") == tables(work.results) != {}
+
+
+def test_a_head_that_reads_features_waits_for_backbones_that_are_gone(finished, tiny, tmp_path):
+    suite = tiny.with_estimators(["softmax"])
+    suite = suite.model_copy(update={"heads": (Part(name="mahalanobis"),)})
+    shutil.copytree(finished / "store" / "prediction", tmp_path / "store" / "prediction")
+    work = Work(suite, tmp_path / "store", tmp_path / "results")
+    needs = StepwiseRun(work, Reporter()).compute(HeadStage(RunKey("softmax", 0), 0))
+    assert isinstance(needs, Needs)
+    assert len(needs.backbones) == 1
 
 
 def test_failures_are_those_of_a_whole_run(finished, tiny, tmp_path):

@@ -13,7 +13,7 @@ from dicecast.harness.stored_records import files_below, keras_settings
 from dicecast.harness.work import Work
 from dicecast.plugins import add_plugin_file
 from dicecast.store import Store
-from dicecast.suite import Part
+from dicecast.suite import Part, QualityFit
 
 SOFTMAX = RunKey("softmax", 0)
 
@@ -55,6 +55,7 @@ def changed_suites(tiny):
     yield softmax.model_copy(update={"heads": heads})
     yield softmax.model_copy(update={"backbone": Part(name="unet", settings={"width": 5})})
     yield softmax.model_copy(update={"training": tiny.training.model_copy(update={"epochs": 7})})
+    yield softmax.model_copy(update={"quality_fit": QualityFit(protocol="out_of_fold")})
     yield tiny.with_estimators(["random"])
 
 
