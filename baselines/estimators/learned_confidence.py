@@ -62,9 +62,10 @@ class _ConfidencePredictive(BackbonePredictive):
     own_map = "learned_confidence"
 
     def maps(self, state: Any, prepared: Prepared) -> dict[str, Tensor]:
-        """Return one minus the learned confidence."""
+        """Return one minus the learned confidence, beside the measures of logits."""
         logit = self.backbone.inference.outputs(prepared, None)["confidence"]
-        return {"learned_confidence": 1.0 - ops.sigmoid(logit[..., 0])}
+        own = {"learned_confidence": 1.0 - ops.sigmoid(logit[..., 0])}
+        return own | super().maps(state, prepared)
 
 
 @register_estimator("learned_confidence")

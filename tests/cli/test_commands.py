@@ -52,9 +52,12 @@ def test_listed_metrics_are_those_that_are_computed():
 
 
 def test_listed_measures_are_those_that_are_computed():
-    from dicecast.estimation.measures import MEASURES  # noqa: PLC0415  imports TensorFlow
+    from dicecast.estimation.measures import (  # noqa: PLC0415  imports TensorFlow
+        LOGIT_MEASURES,
+        MEASURES,
+    )
 
-    assert list(listed("measures")) == list(MEASURES)
+    assert list(listed("measures")) == [*MEASURES, *LOGIT_MEASURES]
 
 
 def test_list_as_json_is_json(dicecast):

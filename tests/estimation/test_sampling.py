@@ -98,6 +98,8 @@ def test_maps_are_those_of_the_explicit_draws(whole: Prediction) -> None:
     total = -(mean * np.log(mean)).sum(axis=-1) / unit
     expected = -(draws * np.log(draws)).sum(axis=-1).mean(axis=0) / unit
     cross = -(mean * np.log(draws).mean(axis=0)).sum(axis=-1) / unit
+    ranked = np.sort(mean, axis=-1)
+    votes = [(draws.argmax(axis=-1) == label).mean(axis=0) for label in range(CLASSES)]
     truth = {
         "max_softmax": 1 - mean.max(axis=-1),
         "predictive_entropy": total,
@@ -105,6 +107,9 @@ def test_maps_are_those_of_the_explicit_draws(whole: Prediction) -> None:
         "mutual_information": total - expected,
         "variance": draws.var(axis=0).mean(axis=-1),
         "expected_pairwise_kl": cross - expected,
+        "reverse_mutual_information": cross - total,
+        "variation_ratio": 1 - np.max(votes, axis=0),
+        "margin": 1 - ranked[..., -1] + ranked[..., -2],
         "own": IMAGES.mean(axis=-1) / 255.0,
     }
     assert whole.maps.keys() == truth.keys()
@@ -152,7 +157,7 @@ def test_a_single_draw_has_no_measures_that_compare_draws() -> None:
     predictive = ByIndex()
     predictive.num_draws = 1
     single = predict(predictive)
-    assert single.maps.keys() == {"max_softmax", "predictive_entropy", "own"}
+    assert single.maps.keys() == {"max_softmax", "margin", "predictive_entropy", "own"}
     assert single.agreement is None
     np.testing.assert_allclose(single.mean_probabilities, explicit_draws()[0], atol=1e-6)
 

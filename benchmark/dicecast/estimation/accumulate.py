@@ -24,14 +24,15 @@ def accumulate(
         shape: ``(batch, height, width, classes)``.
     """
     if draws == 1:
-        return Moments.of_draw(classes_first(draw(ops.zeros((), "int32")))), None
+        probability = classes_first(draw(ops.zeros((), "int32")))
+        return Moments.of_draw(probability, most_likely(probability)), None
     batch, height, width, classes = shape
 
     def body(sums: Moments, index: Tensor) -> tuple[Moments, Tensor]:
         probability = classes_first(draw(index))
-        mask = ops.reshape(most_likely(probability), (batch, height * width))
-        return tree.map_structure(ops.add, sums, Moments.of_draw(probability)), mask
+        mask = most_likely(probability)
+        moved = tree.map_structure(ops.add, sums, Moments.of_draw(probability, mask))
+        return moved, ops.reshape(mask, (batch, height * width))
 
-    planes, plane = ops.zeros((classes, batch, height, width)), ops.zeros((batch, height, width))
-    sums, masks = scan(body, Moments(planes, planes, planes, plane), draws, "uint8")
+    sums, masks = scan(body, Moments.zeros((classes, batch, height, width)), draws, "uint8")
     return tree.map_structure(lambda total: total / draws, sums), masks

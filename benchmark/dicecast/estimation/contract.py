@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 
 from dicecast.data.cases import FittingData
+from dicecast.estimation.measures import LOGIT_MEASURES
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import InferenceNetwork, Prepared
 from dicecast.networks.noise import Noise
-from dicecast.networks.probabilities import softmax
+from dicecast.networks.probabilities import classes_first, softmax
 from dicecast.training.backbone import Backbone, TrainBackbone
 
 
@@ -152,6 +153,13 @@ class BackbonePredictive(Predictive):
     def draw(self, state: Any, prepared: Prepared, noise: Noise) -> Tensor:
         """Return the softmax of the logits."""
         return softmax(self.outputs(state, prepared, noise)["logits"])
+
+    def maps(self, state: Any, prepared: Prepared) -> dict[str, Tensor]:
+        """Return the measures of logits, which a single network without noise has."""
+        if self.noisy or not self.count == self.num_draws == 1:
+            return {}
+        logits = classes_first(self.inference.outputs(prepared, None)["logits"])
+        return {name: measured(logits) for name, measured in LOGIT_MEASURES.items()}
 
 
 def _member(state: list[Tensor], index: int | Tensor) -> list[Tensor]:

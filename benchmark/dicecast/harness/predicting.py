@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dicecast.data.cases import Cases, SegmentationData
 from dicecast.errors import PluginError
 from dicecast.estimation.contract import Predictive
-from dicecast.estimation.measures import MEASURES
+from dicecast.estimation.measures import LOGIT_MEASURES, MEASURES, NEEDS_LOGITS
 from dicecast.estimation.prediction import Prediction
 from dicecast.estimation.sampling import Sampler
 from dicecast.harness.case_features import feature_width
@@ -100,7 +100,7 @@ def predict_roles(
         tables={"cases": pd.concat(tables, ignore_index=True)} | pixel_metrics.tables(),
         info={
             "thresholds": scoring.thresholds,
-            "undefined": undefined_scores(predictive),
+            "undefined": undefined_scores(predictive, scoring.thresholds),
             "own_map": predictive.own_map,
             "undefined_pixels": pixel_metrics.undefined,
             "draws": predictive.num_draws,
@@ -111,15 +111,22 @@ def predict_roles(
     )
 
 
-def undefined_scores(predictive: Predictive) -> dict[str, str]:
-    """Return the measures and scores that the predictive does not define, with the reason."""
+def undefined_scores(predictive: Predictive, maps: Collection[str]) -> dict[str, str]:
+    """Return the measures and scores that the predictive does not define, with the reason.
+
+    Args:
+        predictive: What an estimator's ``fit`` returned.
+        maps: The names of the maps that it gives.
+    """
     if not predictive.measures_from_draws:
-        return dict.fromkeys((*MEASURES, *PROBABILITY_SCORES, *AGREEMENT_SCORES), NOT_ITS_OWN)
+        by_draws = (*MEASURES, *LOGIT_MEASURES, *PROBABILITY_SCORES, *AGREEMENT_SCORES)
+        return dict.fromkeys(by_draws, NOT_ITS_OWN)
     undefined = {
         name: f"needs at least {measure.least_draws} draws"
         for name, measure in MEASURES.items()
         if predictive.num_draws < measure.least_draws
     }
+    undefined |= {name: NEEDS_LOGITS for name in LOGIT_MEASURES if name not in maps}
     if predictive.num_draws < 2:
         undefined |= dict.fromkeys(AGREEMENT_SCORES, NEEDS_DRAWS)
     return undefined
