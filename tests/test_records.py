@@ -11,6 +11,8 @@ import pytest
 
 from dicecast.errors import DicecastError
 from dicecast.records import (
+    PIXELS,
+    POOLED_PIXELS,
     Record,
     ScoreInfo,
     Sidecar,
@@ -84,6 +86,41 @@ def test_a_failure_replaces_the_table_and_a_success_the_failure(tmp_path: Path) 
     assert (back.sidecar.status, back.sidecar.error, back.cases) == ("failed", "it broke", None)
     write_record(tmp_path, make())
     assert read_record(path).cases is not None
+
+
+def with_pixels() -> Record:
+    record = make()
+    pixels = pd.DataFrame({"domain": "in_distribution", "stem": ["a", "b", "c"], "nll": 0.5})
+    pooled = pd.DataFrame({"domain": ["in_distribution"], "map": "", "name": "ece", "value": 0.1})
+    return Record(record.sidecar, record.cases, {PIXELS: pixels, POOLED_PIXELS: pooled})
+
+
+def test_further_tables_come_back_and_go_with_their_record(tmp_path: Path) -> None:
+    record = with_pixels()
+    path = write_record(tmp_path, record)
+    back = read_record(path)
+    assert list(back.tables) == ["cases", "pixels", "pooled_pixels"]
+    for name, table in record.tables.items():
+        pd.testing.assert_frame_equal(back.tables[name], table)
+    assert {"cases", "pixels", "pooled_pixels"} <= set(back.sidecar.hashes)
+    write_record(tmp_path, Record(back.sidecar, back.cases))
+    assert read_record(path).further == {}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["seed-0.json", "seed-0.parquet"]
+
+
+@pytest.mark.parametrize("name", ["pixels", "pooled_pixels"])
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_further_table_that_is_not_the_sidecars_is_refused(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    path = write_record(tmp_path, with_pixels())
+    table = path.with_suffix(f".{name}.parquet")
+    if damage == "changed":
+        table.write_bytes(table_bytes(with_pixels().further[name].iloc[:0]))
+    else:
+        table.unlink()
+    with pytest.raises(DicecastError, match=rf"seed-0\.{name}\.parquet.*Run the suite again"):
+        read_record(path)
 
 
 @pytest.mark.parametrize("damage", ["changed", "other", "missing"])

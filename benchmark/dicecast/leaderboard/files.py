@@ -15,6 +15,8 @@ from dicecast.leaderboard.comparisons import compare
 from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
 from dicecast.leaderboard.intervals import interval_table, intervals_as_markdown
 from dicecast.leaderboard.markdown import as_markdown
+from dicecast.leaderboard.pixels import pixel_table
+from dicecast.leaderboard.pixels_page import pixels_as_markdown
 from dicecast.leaderboard.render import as_csv
 from dicecast.leaderboard.rows import INTERVAL_METRICS
 from dicecast.leaderboard.shift import out_of_distribution
@@ -123,6 +125,10 @@ def _contents(
     if len(answered):
         contents[folder / "comparisons.csv"] = as_csv(answered)
         contents[folder / "comparisons.md"] = answers(answered, comparisons)
+    pixels = pixel_table(records)
+    if len(pixels):
+        contents[folder / "pixels.csv"] = as_csv(pixels)
+        contents[folder / "pixels.md"] = pixels_as_markdown(pixels)
     detected = out_of_distribution(records)
     if len(detected):
         contents[folder / "out_of_distribution.csv"] = as_csv(detected)
