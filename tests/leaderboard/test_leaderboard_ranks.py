@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from leaderboard_records import make_cases, make_record
 
 from dicecast.leaderboard.build import build_leaderboard
+from dicecast.leaderboard.pairs import significantly_better
 from dicecast.leaderboard.ranking import rank
 from dicecast.metrics.bootstrap import paired_difference
 from dicecast.records import ScoreInfo
@@ -77,3 +80,28 @@ def test_too_many_undefined_resamples_cannot_tell_rows_apart(undefined):
 def test_ranks_without_any_defined_row():
     found = rank(np.full(3, np.nan), np.full((3, 10), np.nan), 0.95)
     assert found.best.tolist() == [1, 1, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 0.8, 0.95]), st.sampled_from([1, 7, 60]))
+def test_bounds_and_early_ends_decide_as_counting_every_resample_does(seed, level, resamples):
+    generator = np.random.default_rng(seed)
+    rows = 12
+    spread = generator.uniform(0.01, 0.3, size=(rows, 1))
+    shared = generator.normal(scale=0.1, size=resamples)
+    samples = generator.uniform(0.3, 0.7, (rows, 1)) + spread * generator.normal(
+        size=(rows, resamples)
+    )
+    samples = (samples + shared).round(1)
+    samples[-1] = samples[0]
+    samples[-2, generator.random(resamples) < 0.04] = np.nan
+    expected = np.zeros((rows, rows), bool)
+    for first in range(rows):
+        for second in range(rows):
+            pair = samples[[first, second]]
+            pair = pair[:, ~np.isnan(pair).any(axis=0)]
+            enough = pair.shape[1] >= 0.95 * resamples and pair.shape[1] > 0
+            wins = np.count_nonzero(pair[0] > pair[1])
+            needed = (1 + level) / 2 * pair.shape[1] - 1e-9
+            expected[first, second] = enough and wins >= needed
+    np.testing.assert_array_equal(significantly_better(samples, level), expected)

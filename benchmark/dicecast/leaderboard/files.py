@@ -13,6 +13,7 @@ from dicecast.leaderboard.answers import answers
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import compare
 from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
+from dicecast.leaderboard.figure_files import stale_figures, write_figures
 from dicecast.leaderboard.intervals import interval_table, intervals_as_markdown
 from dicecast.leaderboard.markdown import as_markdown
 from dicecast.leaderboard.pixels import pixel_table
@@ -21,7 +22,7 @@ from dicecast.leaderboard.render import as_csv
 from dicecast.leaderboard.rows import INTERVAL_METRICS
 from dicecast.leaderboard.shift import out_of_distribution
 from dicecast.leaderboard.shift_page import detection
-from dicecast.records import read_records, write_atomically
+from dicecast.records import Record, read_records, write_atomically
 from dicecast.stopwatch import timed
 from dicecast.suite import Comparison
 
@@ -58,7 +59,9 @@ def write_leaderboard(
 
     ``leaderboard.csv`` and, with a shifted domain, ``out_of_distribution.csv`` and ``.md`` follow
     from the records alone; ``leaderboard.md``, ``comparisons.csv`` and ``.md`` from the records and
-    the questions.
+    the questions; ``intervals.csv`` and ``.md``, with heads that predict intervals, and
+    ``pixels.csv`` and ``.md``, with metrics of pixels, from the records. ``figures/`` holds curves
+    where a score is chosen for an estimator.
 
     Args:
         results: The folder with a folder for each suite.
@@ -72,10 +75,12 @@ def write_leaderboard(
     Raises:
         DicecastError: As :func:`read_leaderboard`, or ``into`` lacks the markers.
     """
-    table, contents = _contents(results, suite, comparisons, into)
+    records = list(read_records(results, suite))
+    table, contents = _contents(records, results / suite, comparisons, into)
     for path, text in contents.items():
         write_atomically(path, text.encode())
-    return Written(list(contents), table)
+    figures = write_figures(results / suite, records, table)
+    return Written([*contents, *figures], table)
 
 
 def check_leaderboard(
@@ -89,7 +94,8 @@ def check_leaderboard(
         A unified diff from the committed to the right files, cut to a readable length.
     """
     lines: list[str] = []
-    _, contents = _contents(results, suite, comparisons, into)
+    records = list(read_records(results, suite))
+    table, contents = _contents(records, results / suite, comparisons, into)
     for path, text in contents.items():
         # Bytes, because reading as text would forgive other ends of lines.
         held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
@@ -97,6 +103,7 @@ def check_leaderboard(
         lines += difflib.unified_diff(
             held.split("\n"), text.split("\n"), name, "what the records give", lineterm="", n=1
         )
+    lines += stale_figures(results / suite, records, table)
     more = len(lines) - _READABLE_LINES
     if more > 0:
         lines = [*lines[:_READABLE_LINES], f"... and {more} more lines of differences"]
@@ -111,12 +118,10 @@ def named_scores(comparisons: Sequence[Comparison]) -> list[str]:
 
 @timed("score")
 def _contents(
-    results: Path, suite: str, comparisons: Sequence[Comparison], into: Path | None
+    records: Sequence[Record], folder: Path, comparisons: Sequence[Comparison], into: Path | None
 ) -> tuple[pd.DataFrame, dict[Path, str]]:
-    """Return the leaderboard, and what each file must hold."""
-    records = list(read_records(results, suite))
+    """Return the leaderboard, and what each file in its folder must hold."""
     table = build_leaderboard(records)
-    folder = results / suite
     contents = {
         folder / "leaderboard.csv": as_csv(table),
         folder / "leaderboard.md": as_markdown(table, named=named_scores(comparisons)),
@@ -138,5 +143,5 @@ def _contents(
         contents[folder / "intervals.csv"] = as_csv(predicted)
         contents[folder / "intervals.md"] = intervals_as_markdown(predicted)
     if into is not None:
-        contents[into] = with_excerpt(into, suite, as_excerpt(table))
+        contents[into] = with_excerpt(into, records[0].sidecar.suite, as_excerpt(table))
     return table, contents

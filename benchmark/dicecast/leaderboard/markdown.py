@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dicecast.data.cases import IN_DISTRIBUTION
-from dicecast.leaderboard.choice import has_choice, without_choice
+from dicecast.leaderboard.choice import chosen_rows, has_choice, without_choice
 from dicecast.leaderboard.ranking import RULE
 from dicecast.leaderboard.render import (
     Notes,
@@ -24,7 +24,8 @@ from dicecast.leaderboard.render import (
 from dicecast.leaderboard.short import chosen_section, heads_section, named_section
 
 FIGURES = {
-    "risk_coverage": "Risk that is left over the share of cases that are accepted.",
+    "risk_coverage": "Risk that is left over the share of cases that are accepted. Where few are, "
+    "one bad case that is trusted lifts the curve out of its panel.",
     "referral": "Mean quality that is kept over the share of cases that are referred to a human.",
     "failure_auroc": "AUROC of finding failures over the Dice below which a case has failed.",
 }
@@ -69,8 +70,14 @@ def _grid(rows: pd.DataFrame, notes: Notes) -> str:
     return pipe_table(titles, lines, texts=3)
 
 
+def has_curves(table: pd.DataFrame) -> bool:
+    """Return whether a chosen score is defined for all cases in distribution, and so has curves."""
+    inside = table[table["domain"] == IN_DISTRIBUTION]
+    return bool(chosen_rows(inside)["aurc"].notna().any())
+
+
 def _curves(table: pd.DataFrame) -> list[str]:
-    if IN_DISTRIBUTION not in set(table["domain"]):
+    if not has_curves(table):
         return []
     images = [f"{caption}\n\n![{caption}](figures/{name}.png)" for name, caption in FIGURES.items()]
     return [f"## Curves ({IN_DISTRIBUTION}, the chosen score of each estimator)", *images]

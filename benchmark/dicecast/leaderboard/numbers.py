@@ -83,7 +83,8 @@ class Numbers:
             if key not in self._found:
                 self._found[key] = getattr(self, f"_{way}")(run)
             samples.append(self._found[key][request.metric][request.score])
-        return np.mean(samples, axis=0)
+        mean: Floats = np.mean(samples, axis=0)
+        return mean
 
     def _value(self, run: Run) -> Found:
         names, metrics = self._asked(run, "value")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dicecast.metrics.bootstrap import UNDEFINED_ALLOWED
+from dicecast.leaderboard.pairs import significantly_better
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -54,41 +54,10 @@ def rank(values: Floats, samples: Floats, level: float) -> Ranking:
         array([1, 2, 2])
     """
     ranked = ~np.isnan(values)
-    better = _better(samples[ranked], level)
+    better = significantly_better(samples[ranked], level)
     total = int(ranked.sum())
     best = np.full(len(values), total + 1, dtype=np.int64)
     worst = np.full(len(values), len(values), dtype=np.int64)
     best[ranked] = 1 + better.sum(axis=0)
     worst[ranked] = total - better.sum(axis=1)
     return Ranking(best, worst)
-
-
-def _better(samples: Floats, level: float) -> NDArray[np.bool_]:
-    """Return ``(rows, rows)``: whether the first is significantly better than the second."""
-    rows, resamples = samples.shape
-    undefined = np.isnan(samples)
-    places = _places(samples)
-    # An undefined number neither wins nor is beaten.
-    winners, losers = np.where(undefined, -1, places), np.where(undefined, rows, places)
-    small = np.min_scalar_type(-rows - 1)
-    winners, losers = winners.astype(small), losers.astype(small)
-    wins = np.empty((rows, rows))
-    for row in range(rows):
-        wins[row] = np.count_nonzero(winners[row] > losers, axis=1)
-    defined = (~undefined).astype(np.float64)
-    both = defined @ defined.T
-    enough = both >= (1.0 - UNDEFINED_ALLOWED) * resamples
-    # A hair of slack, so that 0.975 * 1000 is 975 however it is rounded.
-    better: NDArray[np.bool_] = enough & (both > 0) & (wins >= (1.0 + level) / 2.0 * both - 1e-9)
-    return better
-
-
-def _places(samples: Floats) -> NDArray[np.intp]:
-    """Return each row's place in each resample, equal rows sharing one: quicker to compare."""
-    order = np.argsort(samples, axis=0)
-    ordered = np.take_along_axis(samples, order, axis=0)
-    steps = np.zeros(samples.shape, dtype=np.intp)
-    np.cumsum(ordered[1:] != ordered[:-1], axis=0, out=steps[1:])
-    places = np.empty_like(steps)
-    np.put_along_axis(places, order, steps, axis=0)
-    return places
