@@ -164,6 +164,8 @@ def test_the_protocol_changes_heads_and_nothing_else(finished, tiny, run_suite, 
     assert after["constant"].iloc[0] == pytest.approx(examples.quality.mean())
     assert len(examples.evidence) == len(run.data.train)
     assert records["out_of_fold"].sidecar.hashes == records["held_out"].sidecar.hashes
+    assert records["out_of_fold"].sidecar.seconds["folds"] > 0
+    assert "folds" not in records["held_out"].sidecar.seconds
 
 
 def test_without_heads_no_fold_is_made(tiny, tmp_path):

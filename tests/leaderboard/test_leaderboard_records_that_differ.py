@@ -42,6 +42,16 @@ def test_the_order_of_records_and_cases_changes_nothing():
         assert render(one) == render(other)
 
 
+def test_heads_fitted_by_another_protocol_are_refused():
+    training = {"training": {"epochs": 1}}
+    fits = [{}, {"quality_fit": {"protocol": "held_out", "folds": 7}}]
+    made = [make_record(seed=s, suite_settings=training | fit) for s, fit in enumerate(fits)]
+    build_leaderboard(made)
+    other = training | {"quality_fit": {"protocol": "out_of_fold", "folds": 5}}
+    with pytest.raises(DicecastError, match="folds of quality_fit"):
+        build_leaderboard([*made, make_record(seed=2, suite_settings=other)])
+
+
 def test_an_undefined_score_is_one_row_with_its_reason():
     row = by_score(make_records()).loc[("softmax", "mutual_information/mean")]
     assert (row["status"], row["reason"]) == ("undefined", "one draw has no spread")

@@ -15,7 +15,7 @@ from dicecast.harness.predicting import PredictedRole
 from dicecast.heads.batches import batches
 from dicecast.heads.contract import Evidence, Examples, FittedHead, IntervalHead, QualityHead
 from dicecast.identity import code_version, package_versions
-from dicecast.metrics.targets import MEAN_DICE, QualityTarget
+from dicecast.metrics.targets import QualityTarget
 from dicecast.plugins import heads
 from dicecast.records import CASE_COLUMNS, QUALITY, ScoreInfo, interval_columns
 from dicecast.stopwatch import timed
@@ -59,6 +59,7 @@ class Predicted(NamedTuple):
         quality: The quality role.
         tests: Every test set, in the order of the record.
         target: What is measured as their quality.
+        seconds: What training and predicting took, whenever that was, and ``folds`` both of these.
     """
 
     key: str
@@ -66,7 +67,8 @@ class Predicted(NamedTuple):
     examples: Examples
     quality: PredictedRole
     tests: list[PredictedRole]
-    target: QualityTarget = MEAN_DICE
+    target: QualityTarget
+    seconds: dict[str, float]
 
 
 class Column(NamedTuple):

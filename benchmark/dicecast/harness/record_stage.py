@@ -43,7 +43,7 @@ def finished_record(
     scores = _aggregation_scores(artifact, predicted)
     scores |= {score: column.info for score, column in columns.items()}
     fitted = {k: v for score, column in columns.items() for k, v in column.named(score).items()}
-    seconds = artifact.info["seconds"] | {"heads": sum(c.seconds for c in columns.values())}
+    seconds = predicted.seconds | {"heads": sum(c.seconds for c in columns.values())}
     sidecar = _sidecar(run, key).model_copy(
         update={
             "parts": _parts(run, key),

@@ -186,7 +186,10 @@ class SuiteRun:
         rows = [cut.rows for cut in self.cuts[WHOLE + 1 :]]
         examples = joined([fold.examples for fold in folds], rows, whole.examples)
         together = hash_of([whole.key, *(fold.key for fold in folds)])
-        return whole._replace(key=together, examples=examples)
+        seconds = sum(sum(fold.seconds.values()) for fold in folds)
+        return whole._replace(
+            key=together, examples=examples, seconds=whole.seconds | {"folds": seconds}
+        )
 
     def _by_role(self, key: RunKey, number: int) -> Predicted:
         """Return the roles that a cut predicts; heads may be fitted on its quality role."""
@@ -203,8 +206,8 @@ class SuiteRun:
         }
         quality = roles.pop("quality")
         known = examples(quality, data, features["train"], self.target)
-        tests = list(roles.values())
-        return Predicted(artifact.info["key"], key.seed, known, quality, tests, self.target)
+        tests, info = list(roles.values()), artifact.info
+        return Predicted(info["key"], key.seed, known, quality, tests, self.target, info["seconds"])
 
     def _features(self, key: RunKey, number: int, prediction: Artifact) -> FeaturesByRole:
         """Return the features of the cases of a cut, to be computed when they are first read."""
