@@ -32,8 +32,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "layer_ensemble": {"skip": 1},
     "laplace_last_layer": {"draws": 6},
     "probabilistic_unet": {"draws": 6, "width": 4, "beta": 0.1},
+    "feature_density": {},
 }
-SINGLE = {"softmax", "random", "learned_confidence", "temperature_scaling", "evidential"}
+SINGLE = {
+    "feature_density",
+    "softmax",
+    "random",
+    "learned_confidence",
+    "temperature_scaling",
+    "evidential",
+}
 """Estimators of one draw."""
 NOISY = {
     "mc_dropout",
