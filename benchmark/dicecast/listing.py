@@ -69,9 +69,15 @@ def _aggregations() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    modules = ("correlation", "discrimination", "risk_coverage", "regression", "calibration")
-    functions = {f.name: f for f in _functions(*(f"metrics/{name}.py" for name in modules))}
-    return {name: _summary(functions[name]) for name in _keys("metrics/catalogue.py", "METRICS")}
+    """List the metrics of scores, then those of pixels."""
+    found = {}
+    for folder, catalogue in (("metrics", "METRICS"), ("metrics/pixels", "PIXEL_METRICS")):
+        paths = sorted((_PACKAGE / folder).glob("[!.]*.py"))
+        functions = {function.name: function for function in _functions(*paths)}
+        of_pixels = "of pixels: " if catalogue == "PIXEL_METRICS" else ""
+        for name in _keys(f"{folder}/catalogue.py", catalogue):
+            found[name] = of_pixels + _summary(functions[name])
+    return found
 
 
 def _functions(*files: str | Path) -> Iterator[ast.FunctionDef]:
