@@ -33,14 +33,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "laplace_last_layer": {"draws": 6},
     "probabilistic_unet": {"draws": 6, "width": 4, "beta": 0.1},
     "feature_density": {},
+    "true_class_probability": {"channels": 8},
+    "spectral_normalised_gaussian_process": {"features": 16},
 }
 SINGLE = {
+    "true_class_probability",
     "feature_density",
     "softmax",
     "random",
     "learned_confidence",
     "temperature_scaling",
     "evidential",
+    "spectral_normalised_gaussian_process",
 }
 """Estimators of one draw."""
 NOISY = {
