@@ -12,6 +12,7 @@ from rich.console import Console
 
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.choice import choose, chosen_rows, has_choice, without_choice
+from dicecast.leaderboard.excerpt import as_excerpt
 from dicecast.leaderboard.markdown import as_markdown
 from dicecast.leaderboard.ranking import rank
 from dicecast.leaderboard.terminal import print_leaderboard
@@ -102,6 +103,17 @@ def test_the_short_page_shows_one_row_an_estimator_its_heads_and_named_scores():
     assert f"{row['spearman']:.2f} / {row['failure_auroc']:.2f} |" in section
     assert "figures/risk_coverage.png" in page
     assert "No test case is read for the choice" in page
+
+
+def test_the_excerpt_shows_the_chosen_score():
+    table = build_leaderboard([*records(), *records(SCORES, ["old"])])
+    text = as_excerpt(table)
+    assert "| estimator | mean Dice | chosen |" in text
+    row = (
+        chosen_rows(table[table["domain"] == "in_distribution"]).set_index("estimator").loc["swag"]
+    )
+    assert f"| {row['spearman']:.2f} / {row['failure_auroc']:.2f} |" in text
+    assert any(line.startswith("| `old` |") and " | - |" in line for line in text.split("\n"))
 
 
 def test_the_grid_shows_every_row_and_says_nothing_of_a_choice():

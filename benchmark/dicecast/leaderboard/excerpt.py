@@ -1,6 +1,7 @@
 """The leaderboard in short, for a README: estimators by a few scores that are fixed in advance.
 
-Not the best score of each estimator: that would be chosen on the test set.
+Beside these, the score that is chosen for each estimator on the quality role; never the best on the
+test set.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from dicecast.errors import DicecastError
+from dicecast.leaderboard.choice import has_choice
 from dicecast.leaderboard.render import fixed, pipe_table, read_as
 from dicecast.leaderboard.short import pair_cell
 
@@ -28,11 +30,15 @@ def as_excerpt(table: pd.DataFrame) -> str:
     """Return a Markdown table of the first domain: Spearman / failure AUROC of some scores."""
     rows = table[table["domain"] == table["domain"].iloc[0]]
     scores = {s: title for s, title in HEADLINES.items() if (rows["score"] == s).any()}
+    choice = has_choice(rows)
     mean_dice = rows.groupby("estimator")["mean_dice"].first().sort_values(ascending=False)
     lines = []
     for estimator, dice in mean_dice.items():
         held = rows[rows["estimator"] == estimator].set_index("score")
         cells = [pair_cell(held, score) for score in scores]
+        if choice:
+            [chosen] = [*held.index[held["chosen_rank"].notna()], ""][:1]
+            cells.insert(0, pair_cell(held, chosen))
         lines.append([f"`{estimator}`", fixed(float(dice)), *cells])
     failures, seeds = rows["n_failures"], rows["seeds"].max()
     caption = (
@@ -44,7 +50,9 @@ def as_excerpt(table: pd.DataFrame) -> str:
     )
     if table.attrs["target"]:
         caption += " " + read_as(table)
-    titles = ["estimator", "mean Dice", *scores.values()]
+    if choice:
+        caption += " Chosen: the aggregation that does best on the quality role."
+    titles = ["estimator", "mean Dice", *(["chosen"] if choice else []), *scores.values()]
     return f"{caption}\n\n{pipe_table(titles, lines, texts=1)}\n"
 
 
