@@ -47,8 +47,9 @@ class Conformal:
     Cost: of ``split``, that of the head on fewer examples; of ``cqr``, six times it.
     Departs from the papers: patients and not cases are divided, which keeps a patient's cases on
     one side; where a patient has several, cases are exchangeable only in so far as patients are.
-    MAPIE and crepes give the same intervals; MAPIE wants regressors of matrices, which heads that
-    read images are not, and of crepes one order statistic would be used.
+    MAPIE's intervals are the same, but it wants regressors of matrices, which heads that read
+    images are not. crepes would fit, for the one order statistic that is used here; it is one rank
+    off where (n + 1) (1 - level) is a whole number that rounding leaves a little below.
 
     Attributes:
         head: The registered name of the head.
