@@ -55,6 +55,21 @@ def test_rate_is_the_share_dropped() -> None:
         assert abs(share - rate) < 5 * np.sqrt(rate * (1 - rate) / inputs.size)
 
 
+def test_the_chance_is_exact_over_draws_though_a_draw_shares_half_the_bits() -> None:
+    # 0.005 lies between 1 and 2 of the 256 values of the bits that are not shared.
+    inputs, draws, rate = np.ones((1, 16, 16, 16), np.float32), 200, 0.005
+    shares = [(dropped(inputs, index=index, rate=rate) == 0).mean() for index in range(draws)]
+    error = np.std(shares) / np.sqrt(draws)
+    assert error < 2e-4
+    assert abs(np.mean(shares) - rate) < 5 * error
+
+
+def test_rates_next_to_0_and_1() -> None:
+    np.testing.assert_array_equal(dropped(rate=1e-9), INPUTS)
+    few = dropped(np.ones((1, 64, 64, 16), np.float32), rate=0.9999)
+    assert few.mean() == pytest.approx(1.0, abs=5 * np.sqrt(255 / few.size))
+
+
 def test_a_draw_has_one_mask_for_all_cases_whatever_the_batch() -> None:
     masks = dropped() != 0
     np.testing.assert_array_equal(masks, np.broadcast_to(masks[:1], masks.shape))

@@ -112,8 +112,8 @@ def digamma(values: Tensor) -> Tensor:
     return tf.math.digamma(values) if BACKEND == "tensorflow" else jax.lax.digamma(values)
 
 
-def random_bits(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
-    """Return independent integers, each of 0 .. 65535 with equal chance.
+def random_bytes(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
+    """Return independent integers, each of 0 .. 255 with equal chance.
 
     Args:
         shape: The last axis must be known while tracing.
@@ -121,14 +121,15 @@ def random_bits(shape: tuple[int | Tensor, ...], seed: Tensor) -> Tensor:
     """
     if BACKEND == "jax":
         key = jax.random.wrap_key_data(jax.numpy.asarray(seed, "uint32"), impl="threefry2x32")
-        return jax.random.bits(key, shape, "uint16")
-    # Halves of 32-bit numbers: drawing takes the time, not the cutting.
+        return jax.random.bits(key, shape, "uint8")
+    # Quarters of 32-bit numbers: drawing takes the time, not the cutting.
     *outer, last = shape
+    words = (last + 3) // 4
     whole = tf.random.stateless_uniform(
-        (*outer, (last + 1) // 2), seed, minval=None, maxval=None, dtype=tf.int32
+        (*outer, words), seed, minval=None, maxval=None, dtype=tf.int32
     )
-    halves = tf.reshape(tf.bitcast(whole, tf.uint16), (*outer, (last + 1) // 2 * 2))
-    return halves[..., :last]
+    quarters = tf.reshape(tf.bitcast(whole, tf.uint8), (*outer, 4 * words))
+    return quarters[..., :last] if last < 4 * words else quarters
 
 
 def scan(

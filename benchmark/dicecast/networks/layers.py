@@ -23,8 +23,8 @@ class Dropout(keras.layers.Layer):  # type: ignore[misc]
     overrides ``training=True`` of the call, and the draws are then silently all equal.
 
     Args:
-        rate: Share of values set to zero, in [0, 1), rounded to a multiple of 2**-16; the others
-            are divided by ``1 - rate``.
+        rate: Share of values set to zero, in [0, 1), rounded to a multiple of 2**-16 and to at most
+            255/256; the others are divided by ``1 - rate``.
         name: Unique in the network; it decides which numbers are drawn.
         spatial: Whether a channel is dropped at all its pixels or at none.
     """

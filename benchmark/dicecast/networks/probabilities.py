@@ -40,7 +40,8 @@ def log_softmax(logits: Tensor) -> Tensor:
     Args:
         logits: ``(classes, ...)``.
     """
-    shifted = logits - ops.max(logits, axis=0)
+    # The result is the same whatever is subtracted, so the maximum needs no gradient.
+    shifted = logits - ops.stop_gradient(ops.max(logits, axis=0))
     return shifted - ops.log(ops.sum(ops.exp(shifted), axis=0))
 
 

@@ -6,7 +6,7 @@ one runs on all weights as one vector, which also spares hundreds of small opera
 
 from __future__ import annotations
 
-from math import pi, prod
+from math import pi, prod, sqrt
 from typing import NamedTuple
 
 from keras import ops
@@ -15,7 +15,11 @@ from dicecast.networks.backend import Tensor
 
 
 class AdamState(NamedTuple):
-    """Weights as one vector, with the moving averages of gradient and squared gradient."""
+    """Weights as one vector, with the decaying sums of gradient and squared gradient.
+
+    A sum is the moving average divided by 1 minus its decay: updating it takes one pass over the
+    weights less.
+    """
 
     weights: Tensor
     mean: Tensor
@@ -62,7 +66,11 @@ def adam_step(
     """
     decay_mean, decay_square, epsilon = 0.9, 0.999, 1e-7
     count = ops.cast(number, "float32") + 1.0
-    mean = decay_mean * state.mean + (1.0 - decay_mean) * gradient
-    square = decay_square * state.square + (1.0 - decay_square) * gradient * gradient
-    corrected = learning_rate * ops.sqrt(1.0 - decay_square**count) / (1.0 - decay_mean**count)
-    return AdamState(state.weights - corrected * mean / (ops.sqrt(square) + epsilon), mean, square)
+    mean = decay_mean * state.mean + gradient
+    square = decay_square * state.square + gradient * gradient
+    # The averages' factors and the corrections of their start are scalars: no pass over weights.
+    of_mean = (1.0 - decay_mean) / (1.0 - decay_mean**count)
+    of_root = sqrt(1.0 - decay_square)
+    rate = learning_rate * of_mean * ops.sqrt(1.0 - decay_square**count) / of_root
+    weights = state.weights - rate * mean / (ops.sqrt(square) + epsilon / of_root)
+    return AdamState(weights, mean, square)

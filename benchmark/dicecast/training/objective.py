@@ -9,7 +9,7 @@ from keras import ops
 
 from dicecast.networks.backend import Tensor
 from dicecast.networks.noise import Noise
-from dicecast.networks.probabilities import classes_first, log_softmax, one_hot
+from dicecast.training.softmax_loss import softmax_cross_entropy_and_dice
 
 State = dict[str, Tensor]
 
@@ -100,7 +100,5 @@ class SegmentationLoss:
         self, outputs: dict[str, Tensor], targets: Tensor, step: Step, state: State
     ) -> tuple[Tensor, State]:
         """Return the loss; see ``Objective``."""
-        logits = classes_first(outputs["logits"])
-        truth = one_hot(targets, logits.shape[0])
-        loss = cross_entropy_and_dice(log_softmax(logits), truth, self.dice_weight)
+        loss = softmax_cross_entropy_and_dice(outputs["logits"], targets, self.dice_weight)
         return loss + step.regularisation, state

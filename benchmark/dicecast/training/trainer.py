@@ -269,7 +269,9 @@ class _Loop:
             self.schedule.cycles,
             self.schedule.final_rate,
         )
-        gradient = flatten(gradients) / carry.scale.factor
+        gradient = flatten(gradients)
+        if self.half_precision:
+            gradient = gradient / carry.scale.factor
         adam = adam_step(carry.adam, gradient, number, rate)
         following = Carry(adam, list(moved), state, carry.scale)
         if not self.half_precision:
