@@ -18,7 +18,7 @@ from dicecast.metrics.pixels import (
 )
 from dicecast.metrics.pixels.ambiguity import Correlated, SoftOverlap
 from dicecast.metrics.pixels.confusion import Confusion, Counts
-from dicecast.metrics.pixels.detection import Ranking
+from dicecast.metrics.pixels.detection import Steps, steps
 from dicecast.metrics.pixels.probabilities import Probabilities
 from dicecast.metrics.pixels.ratio import Floats
 from dicecast.metrics.pixels.scale import MapScale
@@ -36,10 +36,10 @@ class Energy(NamedTuple):
     distance: Floats
 
 
-Statistic = Probabilities | Ranking | Confusion | Patches | SoftOverlap | Correlated | Energy
+Statistic = Probabilities | Steps | Confusion | Patches | SoftOverlap | Correlated | Energy
 """What is known of images. Sums over images are of all their pixels, but for ``NOT_SUMMED``."""
 
-NOT_SUMMED: tuple[type[Statistic], ...] = (Ranking, Energy)
+NOT_SUMMED: tuple[type[Statistic], ...] = (Steps, Energy)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PixelMetric:
     @property
     def of_map(self) -> bool:
         """Whether there is one number a map, not one for the estimator."""
-        return self.reads in (Ranking, Confusion, Patches, Correlated)
+        return self.reads in (Steps, Confusion, Patches, Correlated)
 
     @property
     def of_own_map(self) -> bool:
@@ -83,9 +83,11 @@ def _of_probabilities(function: Callable[[Probabilities], Floats], pooled: bool)
     )
 
 
-def _of_ranking(function: Callable[[detection.Ranked], Floats]) -> PixelMetric:
-    undefined = "no pixel is wrong, or all are"
-    return PixelMetric(Ranking, lambda ranked, _: function(ranked), True, Confusion, undefined)
+def _of_steps(function: Callable[[Steps], Floats]) -> PixelMetric:
+    def compute(found: Steps | Confusion, scale: MapScale) -> Floats:
+        return function(found if isinstance(found, Steps) else steps(found.wrong, found.pixels))
+
+    return PixelMetric(Steps, compute, True, Confusion, "no pixel is wrong, or all are")
 
 
 PIXEL_METRICS: dict[str, PixelMetric] = {
@@ -102,8 +104,8 @@ PIXEL_METRICS: dict[str, PixelMetric] = {
     "maximum_calibration_error": _of_probabilities(
         calibration.maximum_calibration_error, pooled=True
     ),
-    "error_auroc": _of_ranking(detection.error_auroc),
-    "error_average_precision": _of_ranking(detection.error_average_precision),
+    "error_auroc": _of_steps(detection.error_auroc),
+    "error_average_precision": _of_steps(detection.error_average_precision),
     "uncertainty_error_overlap": PixelMetric(
         Confusion,
         lambda counted, scale: overlap.uncertainty_error_overlap(counted, scale.edge),

@@ -6,62 +6,83 @@ bins, and those of one bin are tied; each function says how far that can lead fr
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dicecast.metrics.pixels.ratio import Floats, ratio
 
-Counts = NDArray[np.int64]
+Counts = NDArray[np.integer]
 
 
-class Ranked(Protocol):
-    """Wrong pixels, and all, below each of some edges of the uncertainty: ``(images, edges)``.
+class Steps(NamedTuple):
+    """The values of uncertainty that wrong pixels have, of all images one after the other.
 
-    The first edge is below all pixels, the last above.
+    Attributes:
+        image: ``(steps,)``, which image a value is of.
+        wrong: ``(steps,)``, its wrong pixels with the value.
+        pixels: ``(steps,)``, all its pixels with the value.
+        wrong_below: ``(steps,)``, its wrong pixels with a lower value.
+        pixels_below: ``(steps,)``, all its pixels with a lower value.
+        all_wrong: ``(images,)``, wrong pixels of each image.
+        all_pixels: ``(images,)``, pixels of each image.
     """
 
-    @property
-    def wrong(self) -> Counts:
-        """Those whose predicted class is not the true one."""
-
-    @property
-    def pixels(self) -> Counts:
-        """All."""
-
-
-class Ranking(NamedTuple):
-    """``Ranked`` by the pixels of each image, ``(images, pixels + 1)``."""
-
+    image: Counts
     wrong: Counts
     pixels: Counts
+    wrong_below: Counts
+    pixels_below: Counts
+    all_wrong: Floats
+    all_pixels: Floats
 
 
-def rank_pixels(uncertainty: NDArray[np.float32], wrong: NDArray[np.bool_]) -> Ranking:
+def steps(wrong: Counts, pixels: Counts) -> Steps:
+    """Return the steps of counts.
+
+    Args:
+        wrong: ``(images, edges)``, wrong pixels below each of some values; all below the last.
+        pixels: Same shape, all pixels.
+    """
+    image, edge = np.nonzero(wrong[:, 1:] != wrong[:, :-1])
+    wrong_below, pixels_below = wrong[image, edge], pixels[image, edge]
+    return Steps(
+        image,
+        wrong[image, edge + 1] - wrong_below,
+        pixels[image, edge + 1] - pixels_below,
+        wrong_below,
+        pixels_below,
+        wrong[:, -1].astype(np.float64),
+        pixels[:, -1].astype(np.float64),
+    )
+
+
+def rank_pixels(uncertainty: NDArray[np.float32], wrong: NDArray[np.bool_]) -> Steps:
     """Sort the pixels of each image.
 
     Args:
-        uncertainty: ``(images, height, width)``, float32, high where unsure, at least 0.
+        uncertainty: ``(images, height, width)``, float32, high where unsure; below 0 counts as 0.
         wrong: Same shape, the pixels whose predicted class is not the true one.
     """
     # The bits of numbers that are not negative sort as the numbers do, with one to spare.
-    bits = np.where(uncertainty > 0, uncertainty, np.float32(0)).view(np.int32).astype(np.int64)
-    keys = np.sort((bits << 1 | wrong).reshape(len(bits), -1), axis=-1)
-    below = np.zeros((len(keys), keys.shape[1] + 1), np.int64)
-    np.cumsum(keys & 1, axis=-1, out=below[:, 1:])
-    # Within tied pixels every edge is moved to the first of them.
-    edges = np.broadcast_to(np.arange(below.shape[1]), below.shape).copy()
-    edges[:, 1:-1][keys[:, 1:] >> 1 == keys[:, :-1] >> 1] = 0
-    np.maximum.accumulate(edges, axis=-1, out=edges)
-    return Ranking(np.take_along_axis(below, edges, axis=-1), edges)
+    bits = np.where(uncertainty > 0, uncertainty, np.float32(0)).view(np.uint32)
+    keys = np.sort((bits << np.uint32(1) | wrong).reshape(len(bits), -1), axis=-1)
+    below = np.zeros((len(keys), keys.shape[1] + 1), np.int32)
+    np.cumsum(keys & np.uint32(1), axis=-1, out=below[:, 1:])
+    # An edge between tied pixels becomes the one before them.
+    edges = np.ones(below.shape, np.int32)
+    edges[:, 1:-1] = keys[:, 1:] >> np.uint32(1) != keys[:, :-1] >> np.uint32(1)
+    below = np.maximum.accumulate(below * edges, axis=-1)
+    edges *= np.arange(below.shape[1], dtype=np.int32)
+    return steps(below, np.maximum.accumulate(edges, axis=-1))
 
 
-def error_auroc(ranked: Ranked) -> Floats:
+def error_auroc(found: Steps) -> Floats:
     """Return the chance that a wrong pixel is more uncertain than a right one, a tie being half.
 
     Args:
-        ranked: The pixels of images, or of all of them.
+        found: Of images, or of all their pixels.
 
     Returns:
         ``(images,)`` in [0, 1], 0.5 for chance; NaN where no pixel is wrong, or all are. From fine
@@ -70,23 +91,20 @@ def error_auroc(ranked: Ranked) -> Floats:
     Source:
         Hanley and McNeil 1982, "The meaning and use of the area under a ROC curve".
     """
-    image, edge = np.nonzero(np.diff(ranked.wrong, axis=-1))
-    right = ranked.pixels - ranked.wrong
-    rise = ranked.wrong[image, edge + 1] - ranked.wrong[image, edge]
-    below = (right[image, edge] + right[image, edge + 1]) / 2
-    wrong = ranked.wrong[:, -1].astype(np.float64)
-    area = np.bincount(image, rise * below, len(wrong))
-    return ratio(area, wrong * right[:, -1], empty=np.nan)
+    right_below = found.pixels_below - found.wrong_below
+    won = found.wrong * (right_below + (found.pixels - found.wrong) / 2)
+    pairs = found.all_wrong * (found.all_pixels - found.all_wrong)
+    return ratio(np.bincount(found.image, won, len(pairs)), pairs, empty=np.nan)
 
 
-def error_average_precision(ranked: Ranked) -> Floats:
+def error_average_precision(found: Steps) -> Floats:
     """Return the average precision of finding wrong pixels from the most uncertain down.
 
     The sum over thresholds of precision times the rise in recall, without interpolation. Chance is
     the share of wrong pixels, ``error_rate``.
 
     Args:
-        ranked: The pixels of images, or of all of them.
+        found: Of images, or of all their pixels.
 
     Returns:
         ``(images,)`` in [0, 1]; NaN where no pixel is wrong, or all are. From fine bins it differs
@@ -96,10 +114,9 @@ def error_average_precision(ranked: Ranked) -> Floats:
     Source:
         As ``sklearn.metrics.average_precision_score``, which gives 0 and 1 in these two cases.
     """
-    image, edge = np.nonzero(np.diff(ranked.wrong, axis=-1))
-    wrong = ranked.wrong[:, -1].astype(np.float64)
-    rise = ranked.wrong[image, edge + 1] - ranked.wrong[image, edge]
-    found = wrong[image] - ranked.wrong[image, edge]
-    flagged = ranked.pixels[image, -1] - ranked.pixels[image, edge]
-    area = np.bincount(image, rise * found / flagged, len(wrong))
-    return ratio(area, np.where(wrong < ranked.pixels[:, -1], wrong, 0.0), empty=np.nan)
+    wrong, pixels = found.all_wrong, found.all_pixels
+    precision = (wrong[found.image] - found.wrong_below) / (
+        pixels[found.image] - found.pixels_below
+    )
+    area = np.bincount(found.image, found.wrong * precision, len(wrong))
+    return ratio(area, np.where(wrong < pixels, wrong, 0.0), empty=np.nan)
