@@ -25,7 +25,12 @@ KINDS = (
 )
 
 _PACKAGE = Path(__file__).parent
-_AGGREGATION_DECORATORS = ("map_aggregation", "probability_score", "agreement_score")
+_AGGREGATION_DECORATORS = (
+    "map_aggregation",
+    "probability_score",
+    "agreement_score",
+    "ordered_agreement_score",
+)
 
 
 def listed(kind: str) -> dict[str, str]:

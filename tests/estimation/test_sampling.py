@@ -15,6 +15,7 @@ from dicecast.harness.predicting import _own_map
 from dicecast.networks.noise import Noise
 
 CLASSES, DRAWS = 3, 5
+COUNTS = ("overlap", "intersection", "union", "with_consensus", "consensus_volume")
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (11, 4, 6, 3)).astype(np.uint8)
 MIX = RNG.normal(0, 2, (DRAWS, 3, CLASSES)).astype(np.float32)
@@ -54,9 +55,9 @@ def predict(
     joined = {name: np.concatenate([p.maps[name] for p in parts]) for name in parts[0].maps}
     agreement = parts[0].agreement
     if agreement is not None:
-        fields = ("overlap", "intersection", "union")
         agreement = type(agreement)(
-            *(np.concatenate([getattr(p.agreement, f) for p in parts]) for f in fields)
+            *(np.concatenate([getattr(p.agreement, f) for p in parts]) for f in COUNTS),
+            ordered=agreement.ordered,
         )
     return Prediction(
         np.concatenate([p.mean_probabilities for p in parts]),
@@ -72,7 +73,7 @@ def assert_equal(one: Prediction, other: Prediction, atol: float = 1e-6) -> None
     assert one.maps.keys() == other.maps.keys()
     for name, values in one.maps.items():
         np.testing.assert_allclose(values, other.maps[name], atol=atol, err_msg=name)
-    for field in ("overlap", "intersection", "union"):
+    for field in COUNTS:
         np.testing.assert_array_equal(
             getattr(one.agreement, field), getattr(other.agreement, field)
         )
@@ -129,6 +130,17 @@ def test_agreement_is_counted_over_all_pairs_of_masks(whole: Prediction) -> None
         anywhere = np.logical_or.reduce(chosen).sum()
         assert whole.agreement.intersection[case, place] == everywhere
         assert whole.agreement.union[case, place] == anywhere
+        common = whole.mask[case] == place + 1
+        assert whole.agreement.consensus_volume[case, place] == common.sum()
+        shared = [np.logical_and(draw, common).sum() for draw in chosen]
+        assert whole.agreement.with_consensus[case, place].tolist() == shared
+
+
+def test_draws_are_in_order_where_the_predictive_says_so(whole: Prediction) -> None:
+    predictive = ByIndex()
+    predictive.ordered_draws = True
+    assert predict(predictive).agreement.ordered
+    assert not whole.agreement.ordered
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 32])

@@ -20,13 +20,21 @@ def make_masks(cases: int, classes: int, seed: int = 0, side: int = 32) -> NDArr
     return masks
 
 
-def agreement_of(draws: NDArray[np.uint8], classes: int) -> Agreement:
-    """From the masks of the draws, ``(draws, cases, height, width)``."""
+def agreement_of(
+    draws: NDArray[np.uint8],
+    classes: int,
+    consensus: NDArray[np.uint8] | None = None,
+    ordered: bool = False,
+) -> Agreement:
+    """From masks ``(draws, cases, height, width)``; the first stands for a missing consensus."""
     one_hot = draws[..., None] == np.arange(1, classes)
     count = np.einsum("iahwc,jahwc->acij", one_hot.astype(np.float32), one_hot.astype(np.float32))
     inter = one_hot.all(axis=0).sum(axis=(1, 2)).astype(np.float32)
     union = one_hot.any(axis=0).sum(axis=(1, 2)).astype(np.float32)
-    return Agreement(count, inter, union)
+    common = one_hot[0] if consensus is None else consensus[..., None] == np.arange(1, classes)
+    shared = (one_hot & common).sum(axis=(2, 3)).transpose(1, 2, 0).astype(np.float32)
+    volume = common.sum(axis=(1, 2)).astype(np.float32)
+    return Agreement(count, inter, union, shared, volume, ordered)
 
 
 def make_prediction(cases: int = 9, classes: int = 3, draws: int = 4, seed: int = 0) -> Prediction:
@@ -44,8 +52,8 @@ def make_prediction(cases: int = 9, classes: int = 3, draws: int = 4, seed: int 
         "predictive_entropy": entropy.astype(np.float32),
         "variance": rng.random(masks.shape, dtype=np.float32) * 1e-4,
     }
-    agreement = agreement_of(drawn, classes) if draws > 1 else None
     mask = probabilities.argmax(axis=-1).astype(np.uint8)
+    agreement = agreement_of(drawn, classes, mask, ordered=True) if draws > 1 else None
     return Prediction(probabilities, mask, maps, agreement)
 
 
@@ -70,11 +78,12 @@ def rows_of() -> Callable[[Prediction, NDArray[np.intp]], Prediction]:
 
     def take(prediction: Prediction, rows: NDArray[np.intp]) -> Prediction:
         given = prediction.agreement
+        arrays = [v for v in vars(given).values() if isinstance(v, np.ndarray)] if given else []
         return Prediction(
             prediction.mean_probabilities[rows],
             prediction.mask[rows],
             {name: maps[rows] for name, maps in prediction.maps.items()},
-            given and Agreement(given.overlap[rows], given.intersection[rows], given.union[rows]),
+            given and Agreement(*(field[rows] for field in arrays), given.ordered),
         )
 
     return take

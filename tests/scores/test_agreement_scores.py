@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import integrate
 
 from dicecast.estimation.prediction import Prediction
 from dicecast.scores.agreement import (
     AGREEMENT_SCORES,
+    NEEDS_DRAWS,
+    NEEDS_ORDER,
+    ORDERED_SCORES,
+    area_under_layer_agreement,
+    dice_to_consensus,
     draw_scores,
     expected_dice,
+    generalised_pairwise_dice,
     iou_of_draws,
     pairwise_dice,
     undefined_scores,
@@ -34,6 +42,28 @@ def dice_loop(draws, classes):
     return np.mean(values)
 
 
+def generalised_loop(draws, classes):
+    values = []
+    for first, second in combinations(draws, 2):
+        shared = [((first == c) & (second == c)).sum() for c in range(1, classes)]
+        volume = [(first == c).sum() + (second == c).sum() for c in range(1, classes)]
+        terms = [(2 * s / v**2, 1 / v) for s, v in zip(shared, volume, strict=True) if v]
+        above, below = np.sum(terms, axis=0) if terms else (1.0, 1.0)
+        values.append(above / below)
+    return np.mean(values)
+
+
+def consensus_loop(draws, classes):
+    """The first draw stands for the mask of the mean probabilities."""
+    pairs = [dice_loop(np.stack([draws[0], draw]), classes) for draw in draws]
+    return np.mean(pairs)
+
+
+def layer_loop(draws, classes):
+    steps = [dice_loop(draws[k : k + 2], classes) for k in range(len(draws) - 1)]
+    return integrate.trapezoid(steps) if len(steps) > 1 else np.nan
+
+
 def iou_loop(draws, classes):
     values = []
     for index in range(1, classes):
@@ -56,7 +86,14 @@ def variation_loop(draws, classes):
 @pytest.mark.parametrize("draws", [2, 3, 7])
 @pytest.mark.parametrize(
     ("score", "loop"),
-    [(pairwise_dice, dice_loop), (iou_of_draws, iou_loop), (volume_variation, variation_loop)],
+    [
+        (pairwise_dice, dice_loop),
+        (generalised_pairwise_dice, generalised_loop),
+        (dice_to_consensus, consensus_loop),
+        (iou_of_draws, iou_loop),
+        (volume_variation, variation_loop),
+        (area_under_layer_agreement, layer_loop),
+    ],
 )
 def test_equals_a_loop_over_the_masks_of_the_draws(
     masks_of, agreement_from, score, loop, draws, classes
@@ -76,6 +113,37 @@ def test_two_squares_that_overlap_by_half(agreement_from):
     assert volume_variation(agreement) == pytest.approx(0.0)
 
 
+def test_a_small_class_counts_as_much_as_a_large_one(agreement_from):
+    # The large class is the same in both draws, of the small one they share nothing.
+    draws = np.zeros((2, 1, 20, 20), dtype=np.uint8)
+    draws[:, 0, :10] = 1
+    draws[0, 0, 12, :5] = draws[1, 0, 14, :5] = 2
+    agreement = agreement_from(draws, 3)
+    assert pairwise_dice(agreement) == pytest.approx(0.5)
+    small, large = 1 / 10, 1 / 400
+    assert generalised_pairwise_dice(agreement) == pytest.approx(large / (small + large))
+
+
+def test_with_one_foreground_class_generalised_dice_is_dice(masks_of, agreement_from):
+    agreement = agreement_from(random_draws(masks_of, 4, 2), 2)
+    np.testing.assert_allclose(generalised_pairwise_dice(agreement), pairwise_dice(agreement))
+
+
+def test_the_consensus_is_a_mask_of_its_own(agreement_from):
+    draws, consensus = np.zeros((2, 1, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8)
+    draws[0, 0, 2:4, 2:6] = 1
+    consensus[0, 2:4, 2:4] = 1
+    assert dice_to_consensus(agreement_from(draws, 2, consensus)) == pytest.approx((2 * 4 / 12) / 2)
+
+
+def test_agreement_at_an_early_depth_is_a_large_area(agreement_from):
+    early, late = np.zeros((2, 5, 1, 8, 8), np.uint8)
+    early[1:, 0, 2:5, 2:5] = late[4:, 0, 2:5, 2:5] = 1
+    late[0, 0, 0, 0] = late[1, 0, 2, 0] = late[2, 0, 4, 0] = late[3, 0, 6, 0] = 1
+    areas = [area_under_layer_agreement(agreement_from(draws, 2)) for draws in (early, late)]
+    assert areas == [2.5, 0.0]
+
+
 def test_volumes_of_one_and_three(agreement_from):
     draws = np.zeros((2, 1, 4, 4), dtype=np.uint8)
     draws[0, 0, 0, :1] = draws[1, 0, 0, :3] = 1
@@ -84,8 +152,9 @@ def test_volumes_of_one_and_three(agreement_from):
 
 def test_draws_that_segment_nothing_agree_and_have_no_variation(agreement_from):
     agreement = agreement_from(np.zeros((3, 2, 8, 8), dtype=np.uint8), 4)
-    np.testing.assert_array_equal(pairwise_dice(agreement), 1.0)
-    np.testing.assert_array_equal(iou_of_draws(agreement), 1.0)
+    for score in (pairwise_dice, generalised_pairwise_dice, dice_to_consensus, iou_of_draws):
+        np.testing.assert_array_equal(score(agreement), 1.0)
+    np.testing.assert_array_equal(area_under_layer_agreement(agreement), 1.0)
     assert np.isnan(volume_variation(agreement)).all()
 
 
@@ -93,7 +162,8 @@ def test_one_empty_draw_of_two_is_full_disagreement(agreement_from):
     draws = np.zeros((2, 1, 8, 8), dtype=np.uint8)
     draws[0, 0, 2:5, 2:5] = 1
     agreement = agreement_from(draws, 2)
-    assert pairwise_dice(agreement) == iou_of_draws(agreement) == 0.0
+    for score in (pairwise_dice, generalised_pairwise_dice, iou_of_draws):
+        assert score(agreement) == 0.0
 
 
 def test_equal_draws_agree_fully(masks_of, agreement_from):
@@ -103,7 +173,9 @@ def test_equal_draws_agree_fully(masks_of, agreement_from):
     np.testing.assert_array_equal(volume_variation(agreement)[1:], 0.0)
 
 
-@pytest.mark.parametrize("score", [pairwise_dice, iou_of_draws])
+@pytest.mark.parametrize(
+    "score", [pairwise_dice, generalised_pairwise_dice, dice_to_consensus, iou_of_draws]
+)
 def test_worse_agreement_lowers_the_score(agreement_from, score):
     values = []
     for shift in range(8):
@@ -117,9 +189,12 @@ def test_worse_agreement_lowers_the_score(agreement_from, score):
 
 def test_the_order_of_the_draws_does_not_matter(masks_of, agreement_from):
     stacks = random_draws(masks_of, 5, 3)
-    for score in AGREEMENT_SCORES.values():
-        forwards = score(agreement_from(stacks, 3))
-        np.testing.assert_allclose(score(agreement_from(stacks[::-1], 3)), forwards, rtol=1e-12)
+    consensus, order = stacks[0], [2, 0, 4, 1, 3]
+    for name, score in AGREEMENT_SCORES.items():
+        forwards = score(agreement_from(stacks, 3, consensus))
+        shuffled = score(agreement_from(stacks[order], 3, consensus))
+        alike = np.allclose(shuffled, forwards, rtol=1e-12, atol=0, equal_nan=True)
+        assert alike == (name not in ORDERED_SCORES), name
 
 
 def test_expected_dice_equals_a_loop(prediction_of):
@@ -152,9 +227,7 @@ def test_expected_dice_of_simple_images():
 
 def test_a_single_draw_says_why_scores_are_undefined(prediction_of):
     prediction = prediction_of(draws=1)
-    assert undefined_scores(prediction) == dict.fromkeys(
-        ["pairwise_dice", "iou_of_draws", "volume_variation"], "needs at least 2 draws"
-    )
+    assert undefined_scores(prediction.agreement) == dict.fromkeys(AGREEMENT_SCORES, NEEDS_DRAWS)
     assert list(draw_scores(prediction)) == ["expected_dice"]
 
 
@@ -162,11 +235,19 @@ def test_the_agreement_of_one_draw_is_no_agreement(prediction_of, agreement_from
     given = prediction_of(draws=1)
     alone = agreement_from(given.mask[None], 3)
     prediction = Prediction(given.mean_probabilities, given.mask, given.maps, alone)
-    assert undefined_scores(prediction).keys() == AGREEMENT_SCORES.keys()
+    assert undefined_scores(alone).keys() == AGREEMENT_SCORES.keys()
     assert list(draw_scores(prediction)) == ["expected_dice"]
 
 
-def test_several_draws_define_everything(prediction_of):
+def test_several_ordered_draws_define_everything(prediction_of):
     prediction = prediction_of(draws=2)
-    assert undefined_scores(prediction) == {}
+    assert undefined_scores(prediction.agreement) == {}
     assert list(draw_scores(prediction)) == ["expected_dice", *AGREEMENT_SCORES]
+
+
+def test_draws_without_an_order_have_no_layers(prediction_of):
+    given = prediction_of(draws=4)
+    prediction = replace(given, agreement=replace(given.agreement, ordered=False))
+    assert undefined_scores(prediction.agreement) == {"area_under_layer_agreement": NEEDS_ORDER}
+    missing = set(draw_scores(given)) - set(draw_scores(prediction))
+    assert missing == {"area_under_layer_agreement"}

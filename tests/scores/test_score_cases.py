@@ -6,6 +6,7 @@ import pytest
 
 from dicecast.listing import listed
 from dicecast.scores.aggregations import MAP_AGGREGATIONS
+from dicecast.scores.agreement import AGREEMENT_SCORES
 from dicecast.scores.score_cases import score_batch
 
 THRESHOLDS = {"predictive_entropy": 0.3, "variance": 5e-5}
@@ -18,7 +19,7 @@ def prediction(prediction_of):
 
 def test_one_row_a_case_and_one_column_a_score(prediction):
     scores = score_batch(prediction, THRESHOLDS)
-    assert scores.shape == (11, 2 * len(MAP_AGGREGATIONS) + 4)
+    assert scores.shape == (11, 2 * len(MAP_AGGREGATIONS) + len(AGREEMENT_SCORES) + 1)
     assert {"predictive_entropy/mean", "variance/patch_max", "pairwise_dice"} <= set(scores)
     assert (scores.dtypes == np.float64).all()
     assert list(scores.index) == list(range(11))

@@ -30,6 +30,8 @@ class Predictive:
         own_map: The name of the map in ``maps`` that quality heads read, or the measure they read.
         measures_from_draws: False for an estimator whose maps are all its own, and whose draws say
             nothing about uncertainty.
+        ordered_draws: Whether the order of the draws means something, as that of the depths of one
+            network does.
         num_parameters: Trainable weights in all networks, for the record.
         graph_key: Predictives of one class with equal keys share one compiled graph, so ``self``
             must matter through the key and ``state`` alone; None shares nothing.
@@ -41,6 +43,7 @@ class Predictive:
     state: Any = ()
     own_map: str = "predictive_entropy"
     measures_from_draws: bool = True
+    ordered_draws: bool = False
     num_parameters: int = 0
     graph_key: Hashable | None = None
     feature_backbone: Backbone | None = None

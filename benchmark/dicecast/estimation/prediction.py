@@ -19,11 +19,18 @@ class Agreement:
             give to the class; the diagonal holds each draw's volume (in pixels).
         intersection: ``(cases, classes - 1)``, float32: pixels that all draws give to the class.
         union: ``(cases, classes - 1)``, float32: pixels that any draw gives to the class.
+        with_consensus: ``(cases, classes - 1, draws)``, float32: pixels that the draw and the mask
+            of the mean probabilities both give to the class.
+        consensus_volume: ``(cases, classes - 1)``, float32: pixels of that mask.
+        ordered: Whether the draws have an order, as the depths of one network have.
     """
 
     overlap: NDArray[np.float32]
     intersection: NDArray[np.float32]
     union: NDArray[np.float32]
+    with_consensus: NDArray[np.float32]
+    consensus_volume: NDArray[np.float32]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ class Sampler:
                 prediction = _as_prediction(_to_numpy(result, count), name)
                 if masks is not None:
                     drawn = np.asarray(masks)[:, :count]
-                    counted = agreement(drawn, self.num_classes)
+                    consensus = prediction.mask.reshape(count, -1)
+                    ordered = predictive.ordered_draws
+                    counted = agreement(drawn, consensus, self.num_classes, ordered)
                     kept = _by_case(drawn[:keep_masks], prediction) if keep_masks else None
                     prediction = replace(prediction, agreement=counted, draw_masks=kept)
             yield prediction

@@ -23,7 +23,7 @@ from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.quality import dice
 from dicecast.metrics.targets import QualityTarget
 from dicecast.records import true_quality
-from dicecast.scores.agreement import AGREEMENT_SCORES, NEEDS_DRAWS, PROBABILITY_SCORES
+from dicecast.scores.agreement import AGREEMENT_SCORES, PROBABILITY_SCORES, undefined_for
 from dicecast.scores.mask_shape import mask_shape
 from dicecast.scores.score_cases import score_batch
 from dicecast.scores.threshold import ThresholdCalibration
@@ -127,9 +127,7 @@ def undefined_scores(predictive: Predictive, maps: Collection[str]) -> dict[str,
         if predictive.num_draws < measure.least_draws
     }
     undefined |= {name: NEEDS_LOGITS for name in LOGIT_MEASURES if name not in maps}
-    if predictive.num_draws < 2:
-        undefined |= dict.fromkeys(AGREEMENT_SCORES, NEEDS_DRAWS)
-    return undefined
+    return undefined | undefined_for(predictive.num_draws, predictive.ordered_draws)
 
 
 def predicted_role(

@@ -34,4 +34,4 @@ def answers(path: str) -> None:
 
 
 def _dice() -> NDArray[np.float64]:
-    return pairwise_dice(agreement(_kept["masks"], 2))
+    return pairwise_dice(agreement(_kept["masks"], _kept["masks"][0], 2))
