@@ -25,6 +25,11 @@ KINDS = (
 )
 
 _PACKAGE = Path(__file__).parent
+_CATALOGUES = (
+    ("metrics/catalogue.py", "METRICS", ""),
+    ("metrics/intervals.py", "METRICS_OF_INTERVALS", "of intervals: "),
+    ("metrics/pixels/catalogue.py", "PIXEL_METRICS", "of pixels: "),
+)
 _AGGREGATION_DECORATORS = (
     "map_aggregation",
     "probability_score",
@@ -74,14 +79,13 @@ def _aggregations() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    """List the metrics of scores, then those of pixels."""
+    """List the metrics of scores, then those of intervals and of pixels."""
     found = {}
-    for folder, catalogue in (("metrics", "METRICS"), ("metrics/pixels", "PIXEL_METRICS")):
-        paths = sorted((_PACKAGE / folder).glob("[!.]*.py"))
+    for file, catalogue, of_what in _CATALOGUES:
+        paths = sorted((_PACKAGE / file).parent.glob("[!.]*.py"))
         functions = {function.name: function for function in _functions(*paths)}
-        of_pixels = "of pixels: " if catalogue == "PIXEL_METRICS" else ""
-        for name in _keys(f"{folder}/catalogue.py", catalogue):
-            found[name] = of_pixels + _summary(functions[name])
+        for name in _keys(file, catalogue):
+            found[name] = of_what + _summary(functions[name])
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,12 @@ from numpy.typing import NDArray
 from dicecast.leaderboard.collect import Domain, Run, domains, in_order
 from dicecast.leaderboard.render import Row, fixed, number
 from dicecast.metrics.bootstrap import interval, resample_counts
-from dicecast.metrics.intervals import coverage, interval_score, interval_width
+from dicecast.metrics.intervals import METRICS_OF_INTERVALS
 from dicecast.records import Record
-
-Floats = NDArray[np.float64]
-
-INTERVAL_METRICS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
-    "coverage": coverage,
-    "interval_width": interval_width,
-    "interval_score": interval_score,
-}
-"""Metrics of intervals by name: ends, quality and level to one number a case, to be averaged."""
 
 COLUMNS = (
     *("suite", "domain", "estimator", "score", "level", "seeds", "n"),
-    *(c for name in INTERVAL_METRICS for c in (name, f"{name}_low", f"{name}_high")),
+    *(c for name in METRICS_OF_INTERVALS for c in (name, f"{name}_low", f"{name}_high")),
 )
 
 
@@ -74,7 +65,7 @@ def _numbers(
     aimed = runs[0].infos[score].interval_level
     assert aimed is not None
     cells: dict[str, object] = {"level": aimed, "seeds": len(runs), "n": counts.shape[1]}
-    for name, metric in INTERVAL_METRICS.items():
+    for name, metric in METRICS_OF_INTERVALS.items():
         by_seed = [metric(run.intervals[score], run.quality, aimed) for run in runs]
         by_case = np.mean(by_seed, axis=0)
         low, high, _ = interval(counts @ by_case / counts.sum(axis=1), level)

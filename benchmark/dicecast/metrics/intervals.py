@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,3 +62,11 @@ def interval_score(ends: Floats, quality: Floats, level: float) -> Floats:
     """
     outside = np.maximum(ends[:, 0] - quality, 0.0) + np.maximum(quality - ends[:, 1], 0.0)
     return interval_width(ends, quality, level) + 2.0 / (1.0 - level) * outside
+
+
+METRICS_OF_INTERVALS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
+    "coverage": coverage,
+    "interval_width": interval_width,
+    "interval_score": interval_score,
+}
+"""Metrics of intervals by name: ends, quality and level to one number a case, to be averaged."""
