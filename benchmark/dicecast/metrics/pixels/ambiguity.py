@@ -68,7 +68,7 @@ def generalised_energy_distance(draws: Masks, raters: Masks, num_classes: int) -
         ``(images,)`` in [0, 2], lower is better; 0 where both spread alike.
 
     Source:
-        Kohl et al. 2018, "A probabilistic U-Net for segmentation of ambiguous images", equation 5.
+        Kohl et al. 2018, "A probabilistic U-Net for segmentation of ambiguous images".
     """
     masks = np.concatenate([draws, raters], axis=1)
     flat = masks.reshape(*masks.shape[:2], -1)
@@ -107,7 +107,7 @@ def soft_dice(summed: SoftOverlap) -> Floats:
         the denominator would not reach), and where both are empty.
 
     Source:
-        Milletari et al. 2016, "V-Net", section 3, with the mean of the raters as the truth.
+        Milletari et al. 2016, "V-Net", with the mean of the raters as the truth.
     """
     means: Floats = ratio(2.0 * summed.product, summed.squares, empty=1.0).mean(axis=1)
     return means
@@ -150,7 +150,7 @@ def rater_variance_ncc(summed: Correlated) -> Floats:
 
     Source:
         Kahl et al. 2024, "ValUES: a framework for systematic validation of uncertainty estimation
-        in semantic segmentation", section 4.
+        in semantic segmentation".
     """
     n = summed.pixels
     spread_u, spread_v = n * summed.uu - summed.u**2, n * summed.vv - summed.v**2

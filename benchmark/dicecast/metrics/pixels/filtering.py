@@ -27,7 +27,8 @@ def qu_brats(counted: Confusion, edges: NDArray[np.intp]) -> Floats:
 
     Source:
         Mehta et al. 2022, "QU-BraTS: MICCAI BraTS 2020 challenge on quantifying uncertainty in
-        brain tumor segmentation", equations 1 to 3.
+        brain tumor segmentation". There a map comes scaled to 0 to 100 by its author; here the
+        ends of the scale are those of the map on validation.
     """
     below = counted.below[..., np.append(edges[:-1], -1)]
     errors = by_class(below)

@@ -49,7 +49,7 @@ def pavpu_curve(patches: Counts) -> Floats:
 
     Source:
         Mukhoti and Gal 2018, "Evaluating Bayesian deep learning methods for semantic
-        segmentation", equation 6, patches of 4 x 4.
+        segmentation", with patches of 4 x 4.
     """
     inaccurate, accurate = np.moveaxis(np.cumsum(patches, axis=-1), 1, 0)
     agreeing = accurate[:, :-1] + inaccurate[:, -1:] - inaccurate[:, :-1]

@@ -17,7 +17,7 @@ def nll(summed: Probabilities) -> Floats:
         that.
 
     Source:
-        Guo et al. 2017, "On calibration of modern neural networks", equation 1, over pixels.
+        Guo et al. 2017, "On calibration of modern neural networks", over pixels.
     """
     return summed.log_loss / summed.pixels
 
@@ -33,7 +33,7 @@ def brier(summed: Probabilities) -> Floats:
         ``sklearn.metrics.brier_score_loss`` gives.
 
     Source:
-        Brier 1950, "Verification of forecasts expressed in terms of probability", equation 2.
+        Brier 1950, "Verification of forecasts expressed in terms of probability".
     """
     return summed.squared_error / summed.pixels
 

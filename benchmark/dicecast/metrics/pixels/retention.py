@@ -14,7 +14,8 @@ RETAINED = np.log(np.arange(1, 201)) / np.log(200)
 def retention_curve(counted: Confusion) -> Floats:
     """Return the Dice if only the least uncertain share of pixels is as predicted, the rest right.
 
-    Of pixels that are tied at the share, the same part of each kind is kept: no order decides.
+    Of pixels that are tied at the share, those of one fine bin, the same part of each kind is kept:
+    no order decides.
 
     Args:
         counted: Of images, or of all their pixels.
@@ -23,8 +24,8 @@ def retention_curve(counted: Confusion) -> Floats:
         ``(images, 200)`` in [0, 1], mean over foreground classes, at the shares ``RETAINED``.
 
     Source:
-        Malinin et al. 2022, "Shifts 2.0", section 3.2, with the plain Dice, which is the quality
-        target here, for their Dice normalised by the volume of lesions.
+        Malinin et al. 2022, "Shifts 2.0", with the plain Dice for their Dice normalised by the
+        volume of lesions.
     """
     kept = np.stack([_kept(*image) for image in zip(counted.pixels, counted.below, strict=True)])
     missed, invented, found = by_class(kept)
