@@ -49,7 +49,7 @@ class ReverseClassificationAccuracy:
     twentieth of the time. They take the maximum over the references; for lesions, which have no
     common anatomy, the mean ranks better. The score becomes a Dice by isotonic regression on the
     examples.
-    Cost: one pass of the encoder over all cases; then some 5 ms a case of 64 x 64 pixels.
+    Cost: one pass of the encoder over all cases; then some 10 ms a case of 64 x 64 pixels.
 
     Attributes:
         references: How many training cases are segmented for each case.
