@@ -75,7 +75,7 @@ class TrueClassProbability:
 
     layers: int = 3
     channels: int = 32
-    error_weight: float = 1.0
+    error_weight: float = 5.0
 
     def __post_init__(self) -> None:
         if self.layers < 0 or self.channels < 1 or not self.error_weight > 0.0:

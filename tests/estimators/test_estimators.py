@@ -35,8 +35,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "feature_density": {},
     "true_class_probability": {"channels": 8},
     "spectral_normalised_gaussian_process": {"features": 16},
+    "error_map": {"folds": 2},
 }
 SINGLE = {
+    "error_map",
     "true_class_probability",
     "feature_density",
     "softmax",

@@ -97,7 +97,7 @@ def test_the_head_has_trained_to_its_last_epoch(fitting: FittingData, trainer: A
     assert all(name.startswith("true_class_probability") for name in layers)
     images, truth = fitting.train.images, np.asarray(fitting.train.masks)
     [(_, outputs)] = backbone.predict(images)
-    loss, _ = MODULE.TrueClassLoss(1.0)(outputs, truth.astype(np.int32), STEP, {})
+    loss, _ = MODULE.TrueClassLoss(5.0)(outputs, truth.astype(np.int32), STEP, {})
     assert float(loss) - 0.25 == pytest.approx(backbone.log[-1]["loss"], rel=0.5)
     assert backbone.log[-1]["loss"] < backbone.log[0]["loss"]
     assert ops.shape(outputs["true_class_probability"]) == (*truth.shape, 1)

@@ -181,8 +181,8 @@ class BackboneTrainer:
 
     def on(self, data: FittingData) -> BackboneTrainer:
         """Return the same trainer for other data; see ``TrainBackbone``."""
-        # What was used is counted in one place, whatever the data.
-        return dataclasses.replace(self, data=data, used=self.used, _tasks={})
+        # What was used is counted in one place, and what was compiled is shared.
+        return dataclasses.replace(self, data=data)
 
     def __call__(self, seed: int, **changes: Any) -> Backbone:
         """Return the trained backbone; see ``TrainBackbone``."""
@@ -257,7 +257,8 @@ class BackboneTrainer:
     def _task(
         self, architecture: BackboneArchitecture, objective: Objective, trained: tuple[str, ...]
     ) -> Task:
-        key = hash_of([architecture, objective, trained])
+        shape = (*self.data.image_shape, self.data.num_classes)
+        key = hash_of([architecture, objective, trained, shape])
         if key not in self._tasks:
             network = self._network(architecture, trained)
             self._tasks[key] = Task(
