@@ -141,7 +141,7 @@ def _surface(regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _distances(found: NDArray[np.intp], real: NDArray[np.intp]) -> _Distances:
     """Return the distances between two sets of positions, ``(pixels, axes)`` each.
 
-    Trees of surface pixels and no distance transforms: 0.13 ms against 0.19 ms at 64x64, and 0.7 ms
-    against 3 ms at 256x256, as there are fewer pixels on a surface than in an image.
+    Trees of surface pixels and no distance transforms: of one structure 0.13 ms against 0.19 ms at
+    64x64, and 0.7 ms against 3 ms at 256x256. Where outlines fill the image the two are alike.
     """
     return _Distances(KDTree(real).query(found)[0], KDTree(found).query(real)[0])
