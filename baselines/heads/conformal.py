@@ -31,7 +31,9 @@ class Conformal:
     The head is fitted on some of the patients of the examples; how far off it is for the others
     says how wide an interval must be. Its promise needs no assumption but that a new case is
     exchangeable with the examples: it holds in distribution, over new cases as a whole, and under
-    shift it may fail, which the table of intervals shows. Its row predicts what the head predicts.
+    shift it may fail, which the table of intervals shows. Examples out of fold (``[quality_fit]``)
+    are predicted by networks that saw fewer cases than those of the test do, so that there it holds
+    as far as both predict alike. Its row predicts what the head predicts.
 
     There are two methods:
 
