@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from dicecast import register_head
 from dicecast.errors import DicecastError
 from dicecast.heads.contract import Evidence, Examples
+from dicecast.heads.images import InputStack, JoinedStack, check_side, held_back
+from dicecast.heads.worse_masks import Kind, with_worse_masks
 from dicecast.networks.backend import Tensor
 from dicecast.networks.layers import BatchNormalization
-from dicecast.stacks import LazyStack
 from dicecast.training.batches import Examples as Arrays
 from dicecast.training.initial import initial_weights
 from dicecast.training.objective import State, Step
@@ -26,9 +27,6 @@ from dicecast.training.trainer import Task, Weights, evaluate, train
 Inputs = Literal["image+mask+map", "image+mask", "mask+map", "image"]
 
 SMALLEST_SIDE = 16
-
-HELD_BACK = 0.2
-"""Share of the patients of the quality role that choose the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,16 @@ class TwoStage:
 
     Attributes:
         inputs: What the network is shown.
+        worse_masks: Further examples: "moved" (the mask alone is turned, scaled and shifted, and
+            its quality measured anew, as Zenk et al. 2025), "under_trained" (masks of a small
+            network early in its training), both joined by "+", or "none".
         width: Channels of the first convolution.
         epochs: Passes over the quality role.
         learning_rate: Adam's at the first step.
     """
 
     inputs: Inputs = "image+mask+map"
+    worse_masks: Kind = "none"
     width: int = 16
     epochs: int = 40
     learning_rate: float = 3e-3
@@ -93,27 +95,25 @@ class TwoStage:
     @property
     def score_name(self) -> str:
         """The name of the head's row."""
-        return f"two_stage/{self.inputs}"
+        more = "" if self.worse_masks == "none" else f"/{self.worse_masks}"
+        return f"two_stage/{self.inputs}{more}"
 
     def fit(self, examples: Examples, seed: int) -> Fitted:
         """Train the network; a fifth of the patients chooses the best epoch."""
-        inputs = InputStack(examples.evidence, self.inputs)
-        height, width, channels = inputs.row_shape
-        if min(height, width) < SMALLEST_SIDE:
-            raise DicecastError(
-                f"two_stage halves the sides of images four times, so it needs at least "
-                f"{SMALLEST_SIDE} pixels; got {height} x {width}."
-            )
-        quality = examples.quality.astype(np.float32)
-        held = _held_back(list(examples.groups), seed)
-        shape = (height, width, channels)
+        known = InputStack(examples.evidence, self.inputs)
+        shape = known.row_shape
+        check_side("two_stage", shape, SMALLEST_SIDE)
+        held = held_back("two_stage", examples, seed)
+        pieces = with_worse_masks(examples, self.worse_masks, seed)
+        shown = [InputStack(piece.evidence, self.inputs).select(~held) for piece in pieces]
+        quality = [piece.quality.astype(np.float32) for piece in pieces]
         task, reading = _tasks(shape, self.width)
         trained = train(
             task,
             initial_weights(lambda: _network(shape, self.width), seed),
             (
-                Arrays(inputs.select(~held), quality[~held]),
-                Arrays(inputs.select(held), quality[held]),
+                Arrays(JoinedStack(shown), np.concatenate([part[~held] for part in quality])),
+                Arrays(known.select(held), quality[0][held]),
             ),
             Schedule(self.epochs, 32, self.learning_rate, patience=0),
             seed,
@@ -121,48 +121,8 @@ class TwoStage:
         return Fitted(self, reading, trained.weights)
 
 
-class InputStack(LazyStack[np.float32]):
-    """What the network is shown of cases, computed for those that are asked for; see ``stacked``.
-
-    Args:
-        evidence: Of the cases.
-        shown: The parts that are not withheld, joined by ``+``.
-    """
-
-    def __init__(self, evidence: Evidence, shown: str) -> None:
-        cases, height, width, channels = evidence.images.shape
-        shape = (cases, height, width, channels + evidence.num_classes + 1)
-        super().__init__(shape, np.dtype(np.float32))
-        self.evidence, self.shown = evidence, shown
-
-    def read(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Return the inputs of some cases."""
-        return stacked(self.evidence.take(rows), self.shown)
-
-
-def stacked(evidence: Evidence, inputs: str) -> NDArray[np.float32]:
-    """Return ``(cases, height, width, channels)``: image, one-hot mask, map; withheld ones zero."""
-    shown = inputs.split("+")
-    image = np.asarray(evidence.images, np.float32) / 255.0
-    one_hot = np.eye(evidence.num_classes, dtype=np.float32)[np.asarray(evidence.masks)]
-    parts = {"image": image, "mask": one_hot, "map": np.asarray(evidence.uncertainty)[..., None]}
-    return np.concatenate(
-        [part if name in shown else np.zeros_like(part) for name, part in parts.items()], axis=-1
-    )
-
-
-def _held_back(groups: list[str], seed: int) -> NDArray[np.bool_]:
-    names = sorted(set(groups))
-    if len(names) < 5:
-        raise DicecastError(
-            f"two_stage needs a quality role of at least 5 patients; got {len(names)}."
-        )
-    chosen = np.random.default_rng(seed).permutation(names)[: round(HELD_BACK * len(names))]
-    return np.isin(groups, chosen)
-
-
 @functools.cache
-def _tasks(shape: tuple[int, int, int], width: int) -> tuple[Task, Task]:
+def _tasks(shape: tuple[int, ...], width: int) -> tuple[Task, Task]:
     """Return the tasks of training and of reading; kept, so that all variants share one trace."""
     network = _network(shape, width)
     return (
@@ -171,7 +131,7 @@ def _tasks(shape: tuple[int, int, int], width: int) -> tuple[Task, Task]:
     )
 
 
-def _network(shape: tuple[int, int, int], width: int) -> Any:
+def _network(shape: tuple[int, ...], width: int) -> Any:
     inputs = keras.Input(shape)
     tensor = inputs
     for factor in (1, 2, 2, 4):

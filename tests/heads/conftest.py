@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dicecast.data.cases import Cases
 from dicecast.heads.contract import Evidence, Examples
+from dicecast.metrics.quality import mean_dice
 from dicecast.plugins import heads
 from dicecast.scores.mask_shape import mask_shape
 
@@ -64,3 +65,27 @@ def rescored() -> Callable[..., Examples]:
 @pytest.fixture
 def head_of() -> Callable[..., object]:
     return lambda name, **fields: heads.create(name, fields)
+
+
+def planted_masks(cases: int = 120, size: int = 16, seed: int = 1) -> Examples:
+    """Bright discs, and masks of them of which more and more pixels are wrong from case to case."""
+    rng = np.random.default_rng(seed)
+    place = np.mgrid[:size, :size]
+    centre = rng.uniform(0.4, 0.6, (cases, 2, 1, 1)) * size
+    radius = rng.uniform(0.2, 0.35, (cases, 1, 1)) * size
+    truth = (((place[None] - centre) ** 2).sum(axis=1) < radius**2).astype(np.uint8)
+    images = (60 + 120 * truth[..., None] + rng.integers(0, 30, (*truth.shape, 1))).astype(np.uint8)
+    wrong = rng.random(truth.shape) < rng.uniform(0, 0.4, (cases, 1, 1))
+    masks = np.where(wrong, 1 - truth, truth).astype(np.uint8)
+    nothing = pd.DataFrame(index=range(cases))
+    uncertainty = rng.random(masks.shape, dtype=np.float32)
+    evidence = Evidence(images, masks, uncertainty, nothing, nothing, 2)
+    names = [f"case{number}" for number in range(cases)]
+    table = pd.DataFrame({"stem": names, "group": names, "domain": "in_distribution"})
+    quality = mean_dice(masks, truth, 2)
+    return Examples(evidence, quality, truth, names, Cases(table, images, truth))
+
+
+@pytest.fixture(scope="session")
+def planted() -> Callable[..., Examples]:
+    return planted_masks

@@ -12,6 +12,7 @@ import pytest
 from dicecast.data.cases import Cases
 from dicecast.errors import DicecastError
 from dicecast.heads.contract import Evidence, Examples
+from dicecast.heads.images import held_back, stacked
 from dicecast.plugins import heads
 from dicecast.training.trainer import Trained
 
@@ -62,7 +63,7 @@ def test_inputs_are_image_one_hot_mask_and_map_with_zeros_for_what_is_withheld(
     known: Examples,
 ) -> None:
     evidence = known.evidence
-    whole = MODULE.stacked(evidence, "image+mask+map")
+    whole = stacked(evidence, "image+mask+map")
     assert whole.shape == (60, 16, 16, 1 + 2 + 1)
     np.testing.assert_allclose(whole[..., :1], evidence.images / 255.0, rtol=1e-6)
     np.testing.assert_array_equal(whole[..., 1], evidence.masks == 0)
@@ -70,7 +71,7 @@ def test_inputs_are_image_one_hot_mask_and_map_with_zeros_for_what_is_withheld(
     np.testing.assert_array_equal(whole[..., 3], evidence.uncertainty)
     shown = {"image": [0], "image+mask": [0, 1, 2], "mask+map": [1, 2, 3]}
     for inputs, channels in shown.items():
-        part = MODULE.stacked(evidence, inputs)
+        part = stacked(evidence, inputs)
         np.testing.assert_array_equal(part[..., channels], whole[..., channels])
         assert not np.delete(part, channels, axis=-1).any()
 
@@ -130,17 +131,38 @@ def test_an_easy_relation_is_learned_from_the_map_and_not_without_it(known: Exam
     assert error("image") > 0.7 * constant
 
 
-def test_patients_are_held_back_whole() -> None:
-    groups = [f"patient{number % 10}" for number in range(50)]
-    held = MODULE._held_back(groups, seed=0)
+def test_patients_are_held_back_whole(known: Examples) -> None:
+    groups = [f"patient{number % 10}" for number in range(60)]
+
+    def held_of(names: list[str], seed: int) -> np.ndarray:
+        return held_back("two_stage", dataclasses.replace(known, groups=names), seed)
+
+    held = held_of(groups, 0)
     inside = {group for group, out in zip(groups, held, strict=True) if out}
     outside = {group for group, out in zip(groups, held, strict=True) if not out}
     assert len(inside) == 2
     assert not inside & outside
-    assert (MODULE._held_back(groups, seed=1) != held).any()
-    order = np.random.default_rng(0).permutation(50)
-    shuffled = MODULE._held_back([groups[i] for i in order], seed=0)
-    np.testing.assert_array_equal(shuffled, held[order])
+    assert (held_of(groups, 1) != held).any()
+    order = np.random.default_rng(0).permutation(60)
+    np.testing.assert_array_equal(held_of([groups[i] for i in order], 0), held[order])
+
+
+@pytest.mark.parametrize("kind", ["moved", "under_trained", "moved+under_trained"])
+def test_worse_masks_are_trained_on_beside_the_examples(
+    known: Examples, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(MODULE, "train", lambda *a: seen.append(a) or Trained(a[1], [], []))
+    head = TwoStage(worse_masks=kind, width=4, epochs=1)
+    head.fit(known, 0)
+    TwoStage(width=4, epochs=1).fit(known, 0)
+    (with_more, held), (plain, held_plain) = (call[2] for call in seen)
+    copies = {"moved": 1, "under_trained": 3}
+    factor = 1 + sum(copies[name] for name in kind.split("+"))
+    assert len(with_more.inputs) == len(with_more.targets) == factor * len(plain.inputs)
+    np.testing.assert_array_equal(with_more.inputs[: len(plain.inputs)], plain.inputs[:])
+    np.testing.assert_array_equal(held.inputs[:], held_plain.inputs[:])
+    assert head.score_name == f"two_stage/image+mask+map/{kind}"
 
 
 def test_the_best_epoch_is_chosen_on_patients_that_are_not_trained_on(
@@ -148,7 +170,7 @@ def test_the_best_epoch_is_chosen_on_patients_that_are_not_trained_on(
 ) -> None:
     groups = [f"patient{number % 10}" for number in range(60)]
     seen: list[Any] = []
-    monkeypatch.setattr(MODULE, "train", lambda *a: seen.append(a) or Trained(a[1], []))
+    monkeypatch.setattr(MODULE, "train", lambda *a: seen.append(a) or Trained(a[1], [], []))
     TwoStage(width=4, epochs=1).fit(dataclasses.replace(known, groups=groups), 0)
     learning, choosing = seen[0][2]
     patient = dict(zip(known.quality.astype(np.float32).tolist(), groups, strict=True))
