@@ -68,13 +68,13 @@ def test_intervals_are_widened_within_the_range_of_the_quality():
     np.testing.assert_allclose(widened(low, high, -0.06), [[0.16, 0.24], [0.55] * 2, [0.925] * 2])
 
 
-@pytest.mark.parametrize(("method", "draws"), [("split", 200), ("cqr", 60)])
+@pytest.mark.parametrize(("method", "draws"), [("split", 200), ("cqr", 40)])
 def test_coverage_of_new_cases_over_draws_of_the_examples_is_the_level(
     spread, wrapped, method, draws
 ):
-    """Each draw's coverage has a standard deviation of 0.04: 0.02 is four standard errors."""
+    """Each draw's coverage has a standard deviation of 0.04: 0.02 is three standard errors or more."""
     head = wrapped(method=method, settings={"score": "score"})
-    unseen = spread(2000, seed=10_000)
+    unseen = spread(1000, seed=10_000)
     covered = []
     for seed in range(draws):
         fitted = head.fit(spread(120, seed), seed)
