@@ -27,7 +27,7 @@ def test_features_are_the_mean_activations_of_the_bottleneck(placement, normalis
     ):
         variable.assign(weight)
     images = np.random.default_rng(1).random((5, 16, 24, 3), dtype=np.float32)
-    bottleneck = network.get_layer("bottleneck_relu_2").output
+    bottleneck = keras.layers.ReLU()(network.get_layer("bottleneck_norm_2").output)
     plain = keras.Model(network.inputs, bottleneck)([images], training=False)
     features = DeepFeatures(network)
     found = ops.convert_to_numpy(features(weights, images))

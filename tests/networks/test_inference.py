@@ -67,9 +67,9 @@ def test_it_equals_the_plain_network(
         ({}, {"logits"}),
         (
             {"dropout_rate": 0.3},
-            {"bottleneck_relu_2", "decoder_0_conv_1_skip", "decoder_1_conv_1_skip"},
+            {"bottleneck_norm_2", "decoder_0_conv_1_skip", "decoder_1_conv_1_skip"},
         ),
-        ({"dropout_rate": 0.3, "dropout_placement": "everywhere"}, {"encoder_0_relu_2"}),
+        ({"dropout_rate": 0.3, "dropout_placement": "everywhere"}, {"encoder_0_norm_2"}),
     ],
 )
 def test_what_no_noise_reaches_is_computed_before_the_draws(fields: Any, kept: set[str]) -> None:

@@ -79,6 +79,12 @@ def batch_normalise(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise ``(batch, height, width, channels)`` by its own moments, in one kernel if possible.
 
+    Args:
+        inputs: In any type of floats.
+        scale: By channel, float32.
+        offset: Likewise.
+        epsilon: Is added to the variance.
+
     Returns:
         The normalised tensor, and the batch's mean and (population) variance by channel.
     """
@@ -86,8 +92,8 @@ def batch_normalise(
         # Keras composes this from moments; the fused kernel trains this U-Net about 1.5x faster.
         outputs, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=tf.cast(scale, tf.float32),
-            offset=tf.cast(offset, tf.float32),
+            scale=scale,
+            offset=offset,
             mean=np.zeros(0, np.float32),
             variance=np.zeros(0, np.float32),
             epsilon=epsilon,
@@ -96,10 +102,32 @@ def batch_normalise(
         count = tf.cast(tf.size(inputs[..., 0]), tf.float32)
         return outputs, mean, variance * (count - 1.0) / count
     mean, variance = keras.ops.moments(inputs, axes=(0, 1, 2))
+    scale, offset = (keras.ops.cast(value, inputs.dtype) for value in (scale, offset))
     outputs = keras.ops.batch_normalization(
         inputs, mean, variance, axis=-1, offset=offset, scale=scale, epsilon=epsilon
     )
     return outputs, mean, variance
+
+
+def masked_relu(inputs: Tensor, mask: Tensor) -> Tensor:
+    """Return ``relu(inputs) * mask`` for a mask of zeros and ones.
+
+    The gradient is the ReLU's own where the output is taken for its input: one pass, and neither
+    the mask nor the input is kept for it.
+    """
+    if BACKEND == "jax":
+        return keras.ops.relu(inputs) * mask
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def masked(inputs: Tensor, mask: Tensor) -> tuple[Tensor, Any]:
+        outputs = tf.nn.relu(inputs) * mask
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, None]:
+            return tf.raw_ops.ReluGrad(gradients=upstream, features=outputs), None
+
+        return outputs, gradient
+
+    return masked(inputs, mask)
 
 
 def log_gamma(values: Tensor) -> Tensor:

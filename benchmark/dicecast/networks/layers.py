@@ -8,9 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from dicecast.networks.backend import Tensor, batch_normalise
+from dicecast.networks.backend import Tensor, batch_normalise, masked_relu
 from dicecast.networks.contract import ConvolutionSpec
-from dicecast.networks.noise import active_noise
+from dicecast.networks.noise import active_noise, kept_chance
 
 UPSAMPLED_TAPS = 4
 """Multiplications for each channel and output pixel of ``upsampled_convolution``."""
@@ -33,27 +33,51 @@ class Dropout(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, rate: float, name: str, spatial: bool = False) -> None:
         super().__init__(name=name)
-        self.rate, self.spatial = rate, spatial
+        self.rate, self.spatial, self.rectifies = rate, spatial, False
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def rectifying(self, normalisation: BatchNormalization) -> Dropout:
+        """Let this layer, which must follow the normalisation, do the ReLU between them as well.
+
+        The same function as the three layers. In training, the factor of the values that are kept
+        goes through the ReLU into the normalisation's scale and offset, and a ReLU with a mask of
+        zeros and ones is left: fewer passes over memory, in the gradient above all.
+        """
+        self.rectifies, normalisation.gain = True, 1.0 / kept_chance(self.rate)
+        return self
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Return ``inputs`` with values dropped, or unchanged without noise."""
         noise = active_noise()
         if noise is None or self.rate == 0.0:
-            return inputs
+            return ops.relu(inputs) if self.rectifies else inputs
         shape = tuple(ops.shape(inputs))
         if self.spatial:
             shape = (shape[0], *[1] * (len(shape) - 2), shape[-1])
-        return inputs * noise.kept(self.name, shape, self.rate, inputs.dtype)
+        mask = noise.kept(self.name, shape, self.rate, inputs.dtype)
+        if self.rectifies and training:
+            return masked_relu(inputs, mask)
+        # The mask is scaled rather than the values: a draw has one for all cases.
+        mask = mask * ops.cast(1.0 / kept_chance(self.rate), mask.dtype)
+        return (ops.relu(inputs) if self.rectifies else inputs) * mask
 
 
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Batch normalisation that uses the fused kernel in training and equals Keras' in result."""
+    """Batch normalisation that uses the fused kernel in training and equals Keras' in result.
+
+    Attributes:
+        gain: Factor of the output in training with noise; see ``Dropout.rectifying``.
+    """
+
+    gain = 1.0
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalise by the batch's moments in training, unless frozen; else by the stored ones."""
+        gain = self.gain if training and active_noise() is not None else 1.0
         if not training or not self.trainable:
-            return super().call(inputs, training=False)
-        outputs, mean, variance = batch_normalise(inputs, self.gamma, self.beta, self.epsilon)
+            outputs = super().call(inputs, training=False)
+            return outputs if gain == 1.0 else outputs * gain
+        scale, offset = (ops.cast(value, "float32") * gain for value in (self.gamma, self.beta))
+        outputs, mean, variance = batch_normalise(inputs, scale, offset, self.epsilon)
         for stored, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             stored.assign(
                 stored * self.momentum + ops.cast(new, stored.dtype) * (1 - self.momentum)

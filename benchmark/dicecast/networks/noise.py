@@ -27,6 +27,11 @@ class _Key(keras.random.SeedGenerator):  # type: ignore[misc]
         return self._value
 
 
+def kept_chance(rate: float) -> float:
+    """Return ``1 - rate``, rounded to a multiple of 2**-16 and to at least 1/256."""
+    return max(round((1.0 - rate) * 2**16), 2**8) / 2**16
+
+
 @dataclass(frozen=True)
 class Noise:
     """The noise of one training step or of one draw.
@@ -74,17 +79,17 @@ class Noise:
         return keras.random.uniform(self.shape(*shape), dtype="float32", seed=self.key(name))
 
     def kept(self, name: str, shape: tuple[int | Tensor, ...], rate: float, dtype: str) -> Tensor:
-        """Return a dropout mask: 0 with the chance ``rate``, else 1 / (1 - rate).
+        """Return a dropout mask: 1 with the chance ``kept_chance(rate)``, else 0.
 
-        16 random bits decide each value, of which all values share the last 8: each is dropped
-        with exactly the chance ``rate``, a multiple of 2**-16 and at most 255/256, and half as many
-        random numbers are made, which are a large part of dropout's time.
+        16 random bits decide each value, of which all values share the last 8: each is kept
+        with exactly its chance, and half as many random numbers are made, which are a large part of
+        dropout's time.
         """
-        dropped = min(round(rate * 2**16), 2**16 - 2**8)
+        dropped = round((1.0 - kept_chance(rate)) * 2**16)
         first = random_bytes(self.shape(*shape), self.key(name).next())
         last = ops.cast(random_bytes((1,), self.key(f"{name}/shared").next()), "int32")
         kept = first >= ops.cast((dropped - last + 255) // 256, "uint8")
-        return ops.cast(kept, dtype) * ops.cast(2**16 / (2**16 - dropped), dtype)
+        return ops.cast(kept, dtype)
 
     def signs(self, name: str, shape: tuple[int | Tensor, ...], dtype: str) -> Tensor:
         """Return -1 or 1 with equal chance; ``shape[0]`` is the batch axis."""

@@ -135,11 +135,21 @@ class UNet:
                 tensor = self._join(tensor, skip, spec)
             else:
                 tensor = self.convolution.layer(spec)(tensor)
-            tensor = self._normalise(tensor, f"{name}_norm_{half}")
-            tensor = layers.ReLU(name=f"{name}_relu_{half}")(tensor)
-        if self.dropout_rate and self._drops(name):
-            tensor = self.dropout.layer(self.dropout_rate, f"{name}_dropout")(tensor)
+            tensor = self._activate(tensor, name, half)
         return tensor
+
+    def _activate(self, tensor: Tensor, block: str, half: int) -> Tensor:
+        """Normalise and rectify; at the end of a block that dropout follows, drop."""
+        norm = self._normalisation(tensor.shape[-1], f"{block}_norm_{half}")
+        tensor = norm(tensor) if norm else tensor
+        dropout = None
+        if half == 2 and self.dropout_rate and self._drops(block):
+            dropout = self.dropout.layer(self.dropout_rate, f"{block}_dropout")
+        # Of this very type: a subclass may drop in another way.
+        if type(dropout) is Dropout and isinstance(norm, BatchNormalization):
+            return dropout.rectifying(norm)(tensor)
+        tensor = layers.ReLU(name=f"{block}_relu_{half}")(tensor)
+        return dropout(tensor) if dropout else tensor
 
     def _join(self, deep: Tensor, skip: Tensor, spec: ConvolutionSpec) -> Tensor:
         """Convolve the upsampled deep tensor, concatenated with the skip: as a sum of two.
@@ -154,12 +164,12 @@ class UNet:
         parts = [self.convolution.layer(of_deep)(deep), self.convolution.layer(of_skip)(skip)]
         return layers.Add(name=spec.name)(parts)
 
-    def _normalise(self, tensor: Tensor, name: str) -> Tensor:
+    def _normalisation(self, channels: int, name: str) -> Any:
         if self.normalisation == "batch":
-            return BatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(tensor)
+            return BatchNormalization(momentum=0.9, epsilon=1e-3, name=name)
         if self.normalisation == "group":
-            return layers.GroupNormalization(gcd(8, tensor.shape[-1]), name=name)(tensor)
-        return tensor
+            return layers.GroupNormalization(gcd(8, channels), name=name)
+        return None
 
     def _drops(self, block: str) -> bool:
         placement = self.dropout_placement
