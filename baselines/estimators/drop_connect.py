@@ -58,7 +58,7 @@ class DropConnect:
         draws: Forward passes, at least 2.
     """
 
-    rate: float = 0.1
+    rate: float = 0.05
     draws: int = 20
 
     def __post_init__(self) -> None:

