@@ -72,7 +72,7 @@ def test_intervals_are_widened_within_the_range_of_the_quality():
 def test_coverage_of_new_cases_over_draws_of_the_examples_is_the_level(
     spread, wrapped, method, draws
 ):
-    """Each draw's coverage has a standard deviation of 0.04: 0.02 is three standard errors or more."""
+    """Each draw's coverage has a standard deviation of 0.04: 0.02 is three standard errors."""
     head = wrapped(method=method, settings={"score": "score"})
     unseen = spread(1000, seed=10_000)
     covered = []

@@ -8,7 +8,8 @@ from leaderboard_records import BOOTSTRAP, SCORES, make_cases, make_failed, make
 
 from dicecast.errors import DicecastError
 from dicecast.leaderboard.files import check_leaderboard, write_leaderboard
-from dicecast.leaderboard.intervals import COLUMNS, interval_table, intervals_as_markdown
+from dicecast.leaderboard.intervals import COLUMNS, interval_table
+from dicecast.leaderboard.intervals_page import intervals_as_markdown
 from dicecast.metrics.bootstrap import resample_counts
 from dicecast.records import ScoreInfo, write_record
 

@@ -14,7 +14,8 @@ from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import compare
 from dicecast.leaderboard.excerpt import HEADLINES, as_excerpt, with_excerpt
 from dicecast.leaderboard.figure_files import stale_figures, write_figures
-from dicecast.leaderboard.intervals import interval_table, intervals_as_markdown
+from dicecast.leaderboard.intervals import interval_table
+from dicecast.leaderboard.intervals_page import intervals_as_markdown
 from dicecast.leaderboard.markdown import as_markdown
 from dicecast.leaderboard.pixels import pixel_table
 from dicecast.leaderboard.pixels_page import pixels_as_markdown

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.leaderboard.collect import Domain, Run, domains, in_order
-from dicecast.leaderboard.render import Row, fixed, number
 from dicecast.metrics.bootstrap import interval, resample_counts
 from dicecast.metrics.intervals import METRICS_OF_INTERVALS
 from dicecast.records import Record
@@ -71,40 +70,3 @@ def _numbers(
         low, high, _ = interval(counts @ by_case / counts.sum(axis=1), level)
         cells |= {name: float(by_case.mean()), f"{name}_low": low, f"{name}_high": high}
     return cells
-
-
-def intervals_as_markdown(table: pd.DataFrame) -> str:
-    """Return the table for people, one section a domain; coverage that misses its level is bold."""
-    parts = [
-        f"# Intervals: {table['suite'].iloc[0]}",
-        "Each row is a head that predicts an interval for the true quality of each case; each "
-        "number is a mean over cases and seeds, with its bootstrap interval over patients.\n\n"
-        "- **coverage**: share of cases whose quality lies in the interval, to be compared with "
-        "the level; **bold** where its bootstrap interval leaves the level out. Promised for cases "
-        "like those of the quality role, not under shift.\n"
-        "- **width**: of the intervals, in units of the quality; lower says more.\n"
-        "- **interval score**: width plus 2 / (1 - level) times the distance by which the quality "
-        "is missed; lower is better.",
-    ]
-    for domain in table["domain"].unique():
-        rows = table[table["domain"] == domain]
-        head = ["estimator", "score", "level", "coverage", "width", "interval score"]
-        lines = [head, ["---", "---", *["--:"] * 4]]
-        for row in rows.to_dict(orient="records"):
-            held, aimed = _cell(row, "coverage"), number(row, "level")
-            missed = not number(row, "coverage_low") <= aimed <= number(row, "coverage_high")
-            lines.append(
-                [
-                    *(f"`{row['estimator']}`", f"`{row['score']}`", f"{aimed:g}"),
-                    f"**{held}**" if missed else held,
-                    *(_cell(row, name) for name in ("interval_width", "interval_score")),
-                ]
-            )
-        cells = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts += [f"## {domain}", f"{rows['n'].iloc[0]} cases.", cells]
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(row: Row, name: str) -> str:
-    ends = (fixed(number(row, f"{name}{end}")) for end in ("_low", "_high"))
-    return f"{fixed(number(row, name))} [{', '.join(ends)}]"
