@@ -79,7 +79,7 @@ def test_folds_are_of_patients_and_hold_each_training_case_once(disc_data, train
 
 
 def test_more_folds_than_patients_are_refused(disc_data, trainer):
-    with pytest.raises(DicecastError, match="25 folds for 24 patients"):
+    with pytest.raises(DicecastError, match="quality_fit predicts out of fold in 25 folds"):
         list(Cut(disc_data, trainer).without_folds(25))
 
 

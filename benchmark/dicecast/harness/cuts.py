@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from dicecast.data.cases import SegmentationData
-from dicecast.errors import DicecastError
+from dicecast.heads.patients import patient_folds
 from dicecast.training.backbone import BackboneTrainer
 
 WHOLE = 0
@@ -49,13 +48,7 @@ class Cut:
             DicecastError: There are fewer patients than folds.
         """
         train = self.data.train
-        patients = len(set(train.groups))
-        if patients < count:
-            raise DicecastError(
-                f"quality_fit.folds must not exceed the number of patients of the training role; "
-                f"got {count} folds for {patients} patients. Ask for fewer folds."
-            )
-        for others, fold in GroupKFold(count).split(np.zeros(len(train)), groups=train.groups):
+        for others, fold in patient_folds("quality_fit", train.groups, count):
             kept, held = train.select(others), train.select(fold)
             data = replace(self.data, train=kept, quality=held, test={})
             yield Cut(data, replace(self.trainer, data=data.for_fitting()), fold)

@@ -20,7 +20,7 @@ def patient_folds(head: str, groups: Collection[str], folds: int) -> list[tuple[
     """Return the rows to fit on and the rows to predict, for each fold; patients are in one.
 
     Args:
-        head: Its name, for the message.
+        head: Its name, or of the setting that asks for folds, for the message.
         groups: The patient of each case.
         folds: How many; the folds have about equal numbers of cases.
 
@@ -31,7 +31,7 @@ def patient_folds(head: str, groups: Collection[str], folds: int) -> list[tuple[
     if patients < folds:
         raise DicecastError(
             f"{head} predicts out of fold in {folds} folds of patients, so it needs as many; got "
-            f"{patients}. Give the quality role more patients, or set fewer folds."
+            f"{patients}. Give it cases of more patients, or set fewer folds."
         )
     names = np.asarray(list(groups))
     return list(GroupKFold(folds).split(names, groups=names))
