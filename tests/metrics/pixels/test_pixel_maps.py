@@ -148,6 +148,9 @@ def test_qu_brats_of_a_right_and_certain_segmentation_is_1():
     # All is filtered but at the last of 41 thresholds; what is left, nothing, has a Dice of 1.
     expected = (1 + 2 * 0.5 / 40) / 3
     np.testing.assert_allclose(qu_brats(counted(unsure, truth, truth), edges), expected)
+    # Where there is no foreground, none of it is filtered.
+    blank = np.zeros_like(truth)
+    np.testing.assert_allclose(qu_brats(counted(certain, blank, blank), edges), 1.0)
 
 
 @pytest.mark.parametrize("size", [(8, 12), (7, 10)])
@@ -166,6 +169,13 @@ def test_pavpu_is_that_of_a_loop_over_patches(size):
                     accurate = (~wrong[place]).mean() >= 0.5
                     agree.append(accurate != (uncertainty[place].mean() >= threshold))
             np.testing.assert_allclose(curve[image, number], np.mean(agree))
+
+
+def test_a_patch_at_the_threshold_is_uncertain():
+    half = np.full((1, 4, 4), 0.5, np.float32)
+    for wrong, expected in ((False, [0, 0, 1]), (True, [1, 1, 0])):
+        patches = count_patches(half, np.full(half.shape, wrong), np.array([0.25, 0.5, 0.75]))
+        assert pavpu_curve(patches).tolist() == [expected]
 
 
 def test_pavpu_of_a_map_of_the_patches_is_1():
