@@ -160,3 +160,20 @@ def test_a_backbone_that_nobody_asks_for_is_a_failure(run):
     outcome = run.compute(TrainStage(RunKey("deep_ensemble", 0), "0" * 64))
     assert isinstance(outcome, Failed)
     assert "workers of one kind" in outcome.message
+
+
+def test_a_training_that_starts_from_another_waits_for_it(tiny, tmp_path):
+    changes = {
+        "training": tiny.training.model_copy(update={"epochs": 1}),
+        "estimators": (Part(name="true_class_probability"),),
+    }
+    suite, key = tiny.model_copy(update=changes), RunKey("true_class_probability", 0)
+    run = StepwiseRun(Work(suite, tmp_path / "store", tmp_path / "results"), Reporter())
+    asked = []
+    for _ in range(2):
+        needs = run.compute(PredictStage(key))
+        assert isinstance(needs, Needs)
+        asked += needs.backbones
+        assert run.compute(TrainStage(key, needs.backbones[0])) == Done()
+    assert len(set(asked)) == len(asked) == 2
+    assert run.compute(PredictStage(key)) == Done()

@@ -64,6 +64,11 @@ def test_networks_with_no_layer_in_common_are_refused(trainer: Any, base: Any) -
         trainer(0, initial=base, width=base.network.get_layer("encoder_0_conv_1").filters * 3)
 
 
+def test_a_start_without_weights_is_refused(trainer: Any, base: Any) -> None:
+    with pytest.raises(PluginError, match="that is trained"):
+        trainer(0, initial=base.with_weights([]))
+
+
 def test_snapshots_are_the_weights_after_their_epochs(trainer: Any, base: Any) -> None:
     kept = trainer(0, epochs=2, snapshots=(1, 2), final_rate=1.0)
     alone = trainer(0, epochs=1, snapshots=(1,), final_rate=1.0)

@@ -187,6 +187,8 @@ class BackboneTrainer:
     def __call__(self, seed: int, **changes: Any) -> Backbone:
         """Return the trained backbone; see ``TrainBackbone``."""
         initial: Backbone | None = changes.pop("initial", None)
+        if initial and not initial.weights:
+            raise PluginError("train_backbone(initial=...) needs a backbone that is trained.")
         trained: tuple[str, ...] = tuple(changes.pop("trained", ()))
         architecture, schedule, objective = self._changed(changes)
         identity = {
