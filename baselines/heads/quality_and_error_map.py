@@ -120,10 +120,10 @@ class QualityAndErrorMap:
         worse_masks: Further examples of bad masks; see ``two_stage``.
     """
 
-    width: int = 8
-    epochs: int = 30
+    width: int = 16
+    epochs: int = 40
     learning_rate: float = 3e-3
-    map_weight: float = 0.2
+    map_weight: float = 0.5
     worse_masks: Kind = "none"
 
     def __post_init__(self) -> None:
