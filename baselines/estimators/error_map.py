@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import Cases, FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.estimation.second_head import PixelHead, train_head
+from dicecast.heads.patients import patient_folds
 from dicecast.networks.backend import Tensor
 from dicecast.networks.inference import Prepared
 from dicecast.networks.probabilities import (
@@ -176,7 +176,7 @@ class ErrorMap:
         if self.variant == "features":
             head = PixelHead(self.layers, self.channels, kernel_size=1)
             return _HeadPredictive([train_head(train_backbone, seed, HEAD, head, ErrorLoss())])
-        cuts = self._cuts(data.train)
+        cuts = patient_folds("error_map", data.train.groups, self.folds)
         # All are asked for before any is used: so they can be trained side by side.
         backbone = train_backbone(seed)
         others = [
@@ -192,12 +192,3 @@ class ErrorMap:
             judged(data.validation, of_validation, data.num_classes),
         )
         return _JudgedPredictive(backbone, train_backbone.on(errors)(seed))
-
-    def _cuts(self, train: Cases) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        patients = len(set(train.groups))
-        if patients < self.folds:
-            raise DicecastError(
-                f"error_map cuts the patients of the training role into {self.folds} folds; there "
-                f"are {patients}. Set fewer folds, or the variant 'features'."
-            )
-        return list(GroupKFold(self.folds).split(np.zeros(len(train)), groups=train.groups))

@@ -165,7 +165,7 @@ def test_the_map_finds_the_errors_of_new_cases(
 
 
 def test_more_folds_than_patients_are_refused(grouped: FittingData, trainer: Any) -> None:
-    with pytest.raises(DicecastError, match="9 folds; there are 8"):
+    with pytest.raises(DicecastError, match="error_map predicts out of fold in 9 folds"):
         Estimator(folds=9).fit(grouped, trainer, 0)
 
 
