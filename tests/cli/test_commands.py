@@ -8,6 +8,7 @@ import pytest
 from dicecast.cli import main as command_line
 from dicecast.listing import KINDS, listed
 from dicecast.metrics.catalogue import METRICS
+from dicecast.metrics.intervals import METRICS_OF_INTERVALS
 from dicecast.metrics.pixels.catalogue import PIXEL_METRICS
 
 TINY = str(Path(__file__).parent.parent / "suites" / "tiny.toml")
@@ -49,7 +50,7 @@ def test_every_kind_lists_names_with_a_sentence():
 
 
 def test_listed_metrics_are_those_that_are_computed():
-    assert list(listed("metrics")) == [*METRICS, *PIXEL_METRICS]
+    assert list(listed("metrics")) == [*METRICS, *METRICS_OF_INTERVALS, *PIXEL_METRICS]
     assert all(len(summary) > len("of pixels: ") for summary in listed("metrics").values())
 
 
