@@ -11,7 +11,7 @@ from dicecast.estimation.contract import BackbonePredictive, Predictive
 from dicecast.networks.backend import Tensor
 from dicecast.networks.contract import ConvolutionSpec
 from dicecast.networks.convolutions import DrawnConvolution2D
-from dicecast.networks.noise import active_noise
+from dicecast.networks.noise import active_noise, kept_chance
 from dicecast.training.backbone import TrainBackbone
 
 
@@ -27,8 +27,8 @@ class DropConnectConvolution2D(DrawnConvolution2D):
         kernel: Any = ops.convert_to_tensor(self.kernel)
         noise = active_noise()
         if noise is not None and self.rate > 0.0:
-            shape = (1, *kernel.shape)
-            kernel = kernel * noise.kept(self.name, shape, self.rate, kernel.dtype)[0]
+            mask = noise.kept(self.name, (1, *kernel.shape), self.rate, kernel.dtype)[0]
+            kernel = kernel * mask / kept_chance(self.rate)
         return self.biased(self.convolved(inputs, kernel), ops.zeros((1,), "int32"))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dicecast import DicecastError, register_estimator
 from dicecast.data.cases import FittingData
 from dicecast.estimation.contract import BackbonePredictive, Predictive
-from dicecast.networks.unet import Placement
+from dicecast.networks.unet import Placement, PlainDropout
 from dicecast.training.backbone import TrainBackbone
 
 
@@ -22,11 +22,14 @@ class MonteCarloDropout:
         rate: Share of values dropped, in (0, 1).
         draws: Forward passes, at least 2.
         placement: The blocks that dropout follows.
+        spatial: Whether whole channels are dropped (Tompson et al. 2015, arXiv 1411.4280) and not
+            single values, whose neighbours tell the next convolution what is missing.
     """
 
     rate: float = 0.3
     draws: int = 20
     placement: Placement = "bottleneck_and_decoder"
+    spatial: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rate < 1.0 or self.draws < 2:
@@ -37,5 +40,10 @@ class MonteCarloDropout:
 
     def fit(self, data: FittingData, train_backbone: TrainBackbone, seed: int) -> Predictive:
         """Train one backbone with dropout."""
-        backbone = train_backbone(seed, dropout_rate=self.rate, dropout_placement=self.placement)
+        backbone = train_backbone(
+            seed,
+            dropout_rate=self.rate,
+            dropout_placement=self.placement,
+            dropout=PlainDropout(self.spatial),
+        )
         return BackbonePredictive([backbone], num_draws=self.draws, noisy=True)
