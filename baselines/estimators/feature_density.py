@@ -134,8 +134,9 @@ class FeatureDensity:
     have some jitter (1e-6 of the mean variance, more until the Cholesky decomposition succeeds), so
     that rounding is not taken for distance. The map is the place of the density among those of the
     validation pixels, in [0, 1]: 1 for a pixel less likely than each of them.
-    Masks and all measures of draws are those of ``softmax``. Cost: no training beyond it; forward
-    passes of the training and validation roles whenever it predicts.
+    Masks and all measures of draws are those of ``softmax``. It tells strange images; how good the
+    mask of a usual image is, it hardly tells. Cost: no training beyond ``softmax``; forward passes
+    of the training and validation roles whenever it predicts.
 
     Attributes:
         pixels: Pixels at most from which the Gaussians are fitted, and as many for the quantiles;

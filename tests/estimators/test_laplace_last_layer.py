@@ -5,16 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras import ops
 from scipy import optimize, special, stats
 
 from dicecast.data.cases import FittingData
-from dicecast.errors import PluginError
 from dicecast.estimation.last_layer import with_features
 from dicecast.networks.backend import compiled
 from dicecast.networks.noise import Noise
 from dicecast.plugins import estimators
-from dicecast.training.backbone import Backbone
 
 Estimator: Any = estimators.get("laplace_last_layer")
 MODULE: Any = sys.modules[Estimator.__module__]
@@ -133,27 +130,3 @@ def test_without_a_prior_precision_it_is_fitted(fitting: FittingData, trainer: A
     precision = MODULE.best_prior_precision(values, weights)
     same = Estimator(structure="full", prior_precision=precision).fit(fitting, trainer, 0)
     np.testing.assert_allclose(fitted.state[2], same.state[2], rtol=1e-5)
-
-
-class Nameless:
-    """A network without a layer called logits."""
-
-    layers: tuple[Any, ...] = ()
-
-
-def test_a_network_without_such_a_layer_is_refused() -> None:
-    with pytest.raises(PluginError, match="its layer 'logits'"):
-        with_features(Backbone(Nameless(), [], [], "nameless"))
-
-
-def test_the_features_are_what_the_logits_are_made_from(trainer: Any) -> None:
-    images = trainer.data.validation.images
-    [(_, outputs)] = with_features(trainer(0)).predict(images)
-    layer = trainer(0).network.get_layer("logits")
-    places = [id(v) for v in trainer(0).network.trainable_variables]
-    kernel, bias = (trainer(0).weights[places.index(id(v))] for v in (layer.kernel, layer.bias))
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(ops.matmul(outputs["features"], kernel[0, 0])) + bias,
-        outputs["logits"],
-        atol=1e-4,
-    )

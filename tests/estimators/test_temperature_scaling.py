@@ -8,7 +8,6 @@ import pytest
 from scipy import optimize, special
 
 from dicecast.data.cases import FittingData
-from dicecast.estimation.last_layer import sample_pixels
 from dicecast.plugins import estimators
 
 Estimator: Any = estimators.get("temperature_scaling")
@@ -77,36 +76,3 @@ def test_two_temperatures_share_a_graph_and_not_a_result(trainer: Any, sampler: 
     (sharp,), (soft,) = (sampler.predict(one, images, 0) for one in (cold, hot))
     assert cold.graph_key == hot.graph_key
     assert (sharp.maps["max_softmax"] < soft.maps["max_softmax"]).all()
-
-
-class Numbered:
-    """Stands for a backbone: its output at a pixel is the pixel's number in its case."""
-
-    def predict(self, images: np.ndarray) -> Any:
-        for start in range(0, len(images), 5):
-            rows = slice(start, min(start + 5, len(images)))
-            numbers = np.arange(images[0, ..., 0].size).reshape(1, *images.shape[1:3], 1)
-            yield rows, {"number": np.repeat(numbers, len(images[rows]), axis=0)}
-
-
-def test_few_pixels_are_drawn_from_each_case_under_the_seed(fitting: FittingData) -> None:
-    cases, backbone = fitting.validation, Numbered()
-    first, again, other = (
-        sample_pixels(backbone, cases, "number", 40 * len(cases) + 3, seed) for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(first.values, again.values)
-    assert not np.array_equal(first.values, other.values)
-    places = first.values.reshape(len(cases), 40)
-    assert len(np.unique(places)) > 150
-    masks = np.asarray(cases.masks).reshape(len(cases), -1)
-    for case, chosen in enumerate(places):
-        assert len(set(chosen)) == 40
-        assert first.truth.reshape(places.shape)[case].tolist() == masks[case, chosen].tolist()
-
-
-def test_all_pixels_are_taken_where_there_are_no_more(
-    fitting: FittingData, trainer: Any, validation: tuple[np.ndarray, np.ndarray]
-) -> None:
-    whole = sample_pixels(trainer(0), fitting.validation, "logits", validation[1].size, 0)
-    np.testing.assert_array_equal(whole.values, validation[0].reshape(-1, 2))
-    np.testing.assert_array_equal(whole.truth, validation[1].ravel())
