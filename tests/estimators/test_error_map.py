@@ -167,11 +167,3 @@ def test_the_map_finds_the_errors_of_new_cases(
 def test_more_folds_than_patients_are_refused(grouped: FittingData, trainer: Any) -> None:
     with pytest.raises(DicecastError, match="error_map predicts out of fold in 9 folds"):
         Estimator(folds=9).fit(grouped, trainer, 0)
-
-
-@pytest.mark.parametrize(
-    "settings", [{"layers": -1}, {"channels": 0}, {"folds": 1}, {"variant": "other"}]
-)
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(DicecastError, match="error_map"):
-        estimators.create("error_map", settings)

@@ -12,7 +12,6 @@ from keras import ops
 from scipy import special, stats
 
 from dicecast.data.cases import Cases, FittingData
-from dicecast.errors import DicecastError
 from dicecast.estimation.sampling import Sampler
 from dicecast.networks.noise import Noise
 from dicecast.plugins import estimators
@@ -101,11 +100,3 @@ def test_the_head_has_trained_to_its_last_epoch(fitting: FittingData, trainer: A
     assert float(loss) - 0.25 == pytest.approx(backbone.log[-1]["loss"], rel=0.5)
     assert backbone.log[-1]["loss"] < backbone.log[0]["loss"]
     assert ops.shape(outputs["true_class_probability"]) == (*truth.shape, 1)
-
-
-@pytest.mark.parametrize(
-    "settings", [{"layers": -1}, {"channels": 0}, {"error_weight": 0.0}, {"error_weight": -1.0}]
-)
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(DicecastError, match="true_class_probability needs"):
-        estimators.create("true_class_probability", settings)
