@@ -62,7 +62,7 @@ def test_heads_and_record_are_of_the_target_and_nothing_is_predicted_anew(
 
     run = SuiteRun(surface_suite, Store(finished / "store"), finished / "surface")
     [key] = run.run_keys()
-    predicted = run.by_role(run.predict(key), key.seed)
+    predicted = run.predicted(key)
     roles = zip(predicted.tests, run.data.test.values(), strict=True)
     measured = np.concatenate([_plain(role, truth) for role, truth in roles])
     np.testing.assert_array_equal(measured, quality)
