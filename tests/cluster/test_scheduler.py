@@ -72,7 +72,8 @@ def test_the_store_may_be_a_url(scheduler, work, recording, tables, tmp_path, mo
     again = replace(remote, results=tmp_path / "again")
     assert Matrix(again).missing == []
     assert tables(again.results) == tables(remote.results)
-    assert len(tables(again.results)) == 1
+    # A table of cases, one of pixels and one of pooled pixels.
+    assert len(tables(again.results)) == 3
 
 
 def test_stages_take_the_resources_they_are_given(scheduler, work, recording):
