@@ -33,7 +33,8 @@ def examples_of(suite: str) -> Examples:
     )
 
 
-@pytest.mark.parametrize("suite", ["isic2017-64", "quickstart"])
+# Not quickstart: it leaves 36 cases to calibrate on, and the 34th of 37 ranks is 91.9 % already.
+@pytest.mark.parametrize("suite", ["isic2017-64", "quickstart-all"])
 def test_coverage_over_200_divisions_of_the_patients_is_90_percent(suite, head_of):
     settings = {"score": "pairwise_dice"}
     head = head_of("conformal", head="isotonic", settings=settings, level=0.9)
