@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dicecast import register_head
 from dicecast.errors import DicecastError
-from dicecast.heads.autoencoder import Autoencoder, check_sides, divergence_from_standard
+from dicecast.heads.autoencoder import AutoencoderHead, check_sides, divergence_from_standard
 from dicecast.heads.comparison import FittedComparison, fit_comparison
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.metrics.quality import mean_dice
@@ -90,7 +90,7 @@ class Search:
 
 @register_head("surrogate")
 @dataclass(frozen=True)
-class Surrogate:
+class Surrogate(AutoencoderHead):
     """Predicts Dice from the nearest pair of image and mask that a generative model can make.
 
     Wang et al. 2020 (MICCAI, "Deep generative model-based quality control for cardiac MRI
@@ -100,26 +100,18 @@ class Surrogate:
     estimate by isotonic regression on the examples.
     Cost: a training of a small auto-encoder; ``steps`` passes of its decoder a case, both ways.
 
+    Further settings: see ``AutoencoderHead``.
+
     Attributes:
-        dimensions: Of the latent variable.
-        width: Channels of the first convolution.
-        epochs: Passes over the training role.
-        learning_rate: Adam's at the first step of the training.
-        beta: Weight of the divergence, at least 0.
         steps: Gradient steps of the search, at least 0.
         step_size: Their rate, above 0.
     """
 
-    dimensions: int = 32
-    width: int = 16
-    epochs: int = 30
-    learning_rate: float = 2e-3
-    beta: float = 1e-3
     steps: int = 50
     step_size: float = 0.02
 
     def __post_init__(self) -> None:
-        self._autoencoder.check("surrogate")
+        self.autoencoder.check("surrogate")
         if min(self.beta, self.steps) < 0 or self.step_size <= 0.0:
             raise DicecastError(
                 "surrogate needs beta and steps of at least 0 and a step_size above 0; got "
@@ -130,10 +122,6 @@ class Surrogate:
     def score_name(self) -> str:
         """The name of the head's row."""
         return "surrogate"
-
-    @property
-    def _autoencoder(self) -> Autoencoder:
-        return Autoencoder(self.dimensions, self.width, self.epochs, self.learning_rate)
 
     def fit(self, examples: Examples, seed: int) -> FittedComparison:
         """Train the auto-encoder on true pairs, and fit the regression on the examples.
@@ -150,7 +138,7 @@ class Surrogate:
             inputs = _inputs(images, masks, classes)
             targets = np.concatenate([images, masks[..., None].astype(np.float32)], axis=-1)
             groups = [str(group) for group in reference.table["group"]]
-            weights = self._autoencoder.fitted(task, inputs, targets, groups, seed)
+            weights = self.autoencoder.fitted(task, inputs, targets, groups, seed)
             return Search(search, weights)
 
         return fit_comparison(examples, make)
@@ -162,7 +150,7 @@ def _prepared(
 ) -> tuple[Task, Callable[..., Tensor]]:
     """Return the task of the training and the search; kept, so that all estimators share them."""
     height, width, channels = shape
-    network = head._autoencoder.network((height, width, channels + classes), channels + classes)
+    network = head.autoencoder.network((height, width, channels + classes), channels + classes)
     bound = PairBound(head.beta)
     task = Task(network, bound, lambda outputs, targets: -bound.of_case(outputs, targets))
     return task, compiled(_search(network, channels, head))

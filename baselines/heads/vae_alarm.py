@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from dicecast import register_head
 from dicecast.errors import DicecastError
-from dicecast.heads.autoencoder import Autoencoder, check_sides, divergence_from_standard
+from dicecast.heads.autoencoder import (
+    Autoencoder,
+    AutoencoderHead,
+    check_sides,
+    divergence_from_standard,
+)
 from dicecast.heads.comparison import FittedComparison, fit_comparison
 from dicecast.heads.contract import Evidence, Examples
 from dicecast.networks.backend import Tensor
@@ -66,7 +71,7 @@ class Usualness:
 
 @register_head("vae_alarm")
 @dataclass(frozen=True)
-class VAEAlarm:
+class VAEAlarm(AutoencoderHead):
     """Predicts Dice from how usual the predicted mask is under an auto-encoder of true masks.
 
     Liu et al. 2019 (arXiv 1904.04551): a shape that no annotator draws is likely to be wrong. Sees
@@ -74,22 +79,11 @@ class VAEAlarm:
     bound becomes a Dice by isotonic regression on the examples.
     Cost: a training of a small auto-encoder on the masks of the training role.
 
-    Attributes:
-        dimensions: Of the latent variable.
-        width: Channels of the first convolution.
-        epochs: Passes over the masks.
-        learning_rate: Adam's at the first step.
-        beta: Weight of the divergence, at least 0.
+    Settings: see ``AutoencoderHead``.
     """
 
-    dimensions: int = 32
-    width: int = 16
-    epochs: int = 30
-    learning_rate: float = 2e-3
-    beta: float = 1e-3
-
     def __post_init__(self) -> None:
-        self._autoencoder.check("vae_alarm")
+        self.autoencoder.check("vae_alarm")
         if self.beta < 0.0:
             raise DicecastError(f"vae_alarm needs a beta of at least 0; got {self.beta}.")
 
@@ -97,10 +91,6 @@ class VAEAlarm:
     def score_name(self) -> str:
         """The name of the head's row."""
         return "vae_alarm"
-
-    @property
-    def _autoencoder(self) -> Autoencoder:
-        return Autoencoder(self.dimensions, self.width, self.epochs, self.learning_rate)
 
     def fit(self, examples: Examples, seed: int) -> FittedComparison:
         """Train the auto-encoder on true masks, and fit the regression on the examples.
@@ -114,10 +104,10 @@ class VAEAlarm:
             masks = np.asarray(reference.masks)
             check_sides("vae_alarm", masks.shape[1:])
             shape = (*masks.shape[1:], classes)
-            task = _task(self._autoencoder, shape, self.beta)
+            task = _task(self.autoencoder, shape, self.beta)
             groups = [str(group) for group in reference.table["group"]]
             inputs = _one_hot(masks, classes)
-            return Usualness(task, self._autoencoder.fitted(task, inputs, masks, groups, seed))
+            return Usualness(task, self.autoencoder.fitted(task, inputs, masks, groups, seed))
 
         return fit_comparison(examples, make)
 

@@ -138,3 +138,27 @@ def check_sides(head: str, shape: tuple[int, ...]) -> None:
             f"{head} needs images whose height and width are multiples of {step}; "
             f"got {shape[0]} x {shape[1]}."
         )
+
+
+@dataclass(frozen=True)
+class AutoencoderHead:
+    """The settings that heads with an auto-encoder share.
+
+    Attributes:
+        dimensions: Of the latent variable.
+        width: Channels of the first convolution.
+        epochs: Passes over the training role.
+        learning_rate: Adam's at the first step of the training.
+        beta: Weight of the divergence, at least 0.
+    """
+
+    dimensions: int = 32
+    width: int = 16
+    epochs: int = 30
+    learning_rate: float = 2e-3
+    beta: float = 1e-3
+
+    @property
+    def autoencoder(self) -> Autoencoder:
+        """The auto-encoder that the head trains."""
+        return Autoencoder(self.dimensions, self.width, self.epochs, self.learning_rate)
