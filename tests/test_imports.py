@@ -10,11 +10,11 @@ from dicecast.mount import folder_of
 PACKAGE = Path(__file__).parent.parent / "benchmark" / "dicecast"
 
 LAYERS = [
-    {"version", "errors", "stopwatch"},
-    {"mount", "registry"},
+    {"version", "errors", "stopwatch", "record_seal", "record_migration"},
+    {"mount", "registry", "toml_file"},
     {"plugins", "identity", "metrics", "stacks"},
     {"scratch"},
-    {"store", "remote_store", "suite", "records", "listing", "figures"},
+    {"store", "remote_store", "suite", "records", "record_schema", "listing", "figures"},
     {"data"},
     {"networks"},
     {"training"},

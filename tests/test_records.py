@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dicecast.errors import DicecastError
+from dicecast.record_seal import sealed
 from dicecast.records import (
     PIXELS,
     POOLED_PIXELS,
@@ -170,7 +171,9 @@ def test_another_format_is_refused_by_the_name_of_the_field(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = write_record(tmp_path, make())
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    held = json.loads(path.read_text())
+    del held["sha256"]
+    path.write_bytes(sealed(json.dumps(held | change, indent=1)))
     with pytest.raises(DicecastError, match=rf"seed-0\.json.*{message}"):
         read_record(path)
 

@@ -17,8 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from dicecast.errors import DicecastError
+from dicecast.record_migration import migrate
+from dicecast.record_seal import SEAL, is_sealed, sealed
 from dicecast.registry import explain
 from dicecast.stopwatch import timed
 from dicecast.version import PROTOCOL_VERSION, RECORD_SCHEMA_VERSION
@@ -41,8 +44,15 @@ CASES = "cases"
 TABLES = (CASES, PIXELS, POOLED_PIXELS)
 """Every table that a record may have, by the name of its hash."""
 
+FIRST_SEALED_VERSION = 2
+"""Of records from before, the bytes of the tables alone are checked."""
+
 ON_QUALITY = ("spearman", "aurc")
 """The metrics of ``ScoreInfo.on_quality``; an estimator's aggregation is chosen by the first."""
+
+
+# A written record has every key, also those with a default.
+_FORMAT = ConfigDict(extra="forbid", strict=True, json_schema_serialization_defaults_required=True)
 
 
 class ScoreInfo(BaseModel):
@@ -60,7 +70,7 @@ class ScoreInfo(BaseModel):
             table has one in the columns ``<score>/low`` and ``<score>/high``; None where not.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _FORMAT
 
     kind: Literal["aggregation", "head"]
     predicts_quality: bool = False
@@ -99,7 +109,7 @@ class Sidecar(BaseModel):
         machine: Processor, cores, system, Python, Keras backend.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _FORMAT
 
     schema_version: int = RECORD_SCHEMA_VERSION
     protocol_version: int = PROTOCOL_VERSION
@@ -153,8 +163,9 @@ def record_path(results: Path, suite: str, estimator: str, seed: int) -> Path:
 def write_record(results: Path, record: Record) -> Path:
     """Write a record, each file whole or not at all, and return the path of its sidecar.
 
-    The sidecar carries the hash of the table and is written last: a process killed in between
-    leaves a record that does not match and is reported, never one that is silently mixed.
+    The sidecar carries the hashes of the tables and of itself, and is written last: a process
+    killed in between leaves a record that does not match and is reported, never one that is
+    silently mixed.
     """
     sidecar = record.sidecar
     path = record_path(results, sidecar.suite, sidecar.estimator, sidecar.seed)
@@ -163,58 +174,93 @@ def write_record(results: Path, record: Record) -> Path:
     for name, table in record.tables.items():
         content = table_bytes(table)
         hashes[name] = hashlib.sha256(content).hexdigest()
-        write_atomically(_table_path(path, name), content)
-    text = sidecar.model_copy(update={"hashes": hashes}).model_dump_json(indent=1)
-    write_atomically(path, (text + "\n").encode())
+        write_atomically(table_path(path, name), content)
+    now = {"hashes": hashes, "schema_version": RECORD_SCHEMA_VERSION}
+    write_atomically(path, sealed(sidecar.model_copy(update=now).model_dump_json(indent=1)))
     for name in TABLES:
         if name not in record.tables:
-            _table_path(path, name).unlink(missing_ok=True)
+            table_path(path, name).unlink(missing_ok=True)
     return path
 
 
 @timed("read")
 def read_record(path: Path) -> Record:
-    """Read the record of a sidecar.
+    """Read the record of a sidecar, which may be of an older version.
 
     Raises:
         DicecastError: A file is missing, does not match its hash, or is not in the format.
     """
+    sidecar = read_sidecar(path)
+    tables = {name: read_table(path, sidecar, name) for name in tables_of(sidecar)}
+    return Record(sidecar, tables.pop(CASES, None), tables)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar, of the current version or an older one, without its tables.
+
+    Raises:
+        DicecastError: It is missing or not in the format, was changed after it was written, or is
+            in another place than the one it names.
+    """
     try:
-        sidecar = Sidecar.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise DicecastError(f"The record {path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
+    try:
+        sidecar = Sidecar.model_validate(_values(content))
+    except ValueError as error:
+        what = explain(error) if isinstance(error, ValidationError) else error
         raise DicecastError(
-            f"The record {path} is not in the format of version {RECORD_SCHEMA_VERSION}: "
-            f"{explain(error)}. Run the suite again to write it anew."
+            f"The record {path} is not in the format of version {RECORD_SCHEMA_VERSION}: {what}. "
+            "Restore the file, or run the suite again to write it anew."
         ) from error
-    if sidecar.schema_version != RECORD_SCHEMA_VERSION:
-        raise DicecastError(
-            f"The record {path} has schema_version {sidecar.schema_version}, but this program "
-            f"reads {RECORD_SCHEMA_VERSION}. Run the suite again, or install the version of "
-            "dicecast that wrote it."
-        )
     expected = record_path(Path(), sidecar.suite, sidecar.estimator, sidecar.seed).parts
     if path.absolute().parts[-len(expected) :] != expected:
         raise DicecastError(
             f"The record {path} says that it is {'/'.join(expected)}. Move it there, or remove it."
         )
+    return sidecar
+
+
+def _values(content: bytes) -> dict[str, Any]:
+    """Return the values of a sidecar in the current version.
+
+    Raises:
+        ValueError: The bytes are not JSON, of no known version, or not those that were written.
+    """
+    values = from_json(content, allow_inf_nan=False)
+    if not isinstance(values, dict):
+        raise ValueError(f"it must be a JSON object, and is a {type(values).__name__}")
+    current = migrate(values)
+    if values["schema_version"] >= FIRST_SEALED_VERSION:
+        if not is_sealed(content):
+            raise ValueError(
+                f"its last line must be '{SEAL}' with the SHA-256 of the lines above, and is not: "
+                "a byte was changed after it was written"
+            )
+        del current[SEAL]
+    return current
+
+
+def tables_of(sidecar: Sidecar) -> list[str]:
+    """Return the names of the tables that a record has by its sidecar, that of the cases first."""
     if sidecar.status == "failed":
-        return Record(sidecar, None)
-    further = [name for name in TABLES if name in sidecar.hashes and name != CASES]
-    return Record(
-        sidecar,
-        _read_table(path, sidecar, CASES),
-        {name: _read_table(path, sidecar, name) for name in further},
-    )
+        return []
+    return [CASES, *(name for name in TABLES if name in sidecar.hashes and name != CASES)]
 
 
-def _table_path(path: Path, name: str) -> Path:
+def table_path(path: Path, name: str) -> Path:
+    """Return the path of a table from that of its record's sidecar."""
     return path.with_suffix(".parquet" if name == CASES else f".{name}.parquet")
 
 
-def _read_table(path: Path, sidecar: Sidecar, name: str) -> pd.DataFrame:
-    table = _table_path(path, name)
+def read_table(path: Path, sidecar: Sidecar, name: str) -> pd.DataFrame:
+    """Read a table of a record.
+
+    Raises:
+        DicecastError: It is missing, does not match its hash, or is no table.
+    """
+    table = table_path(path, name)
     try:
         content = table.read_bytes()
     except OSError as error:
@@ -226,7 +272,12 @@ def _read_table(path: Path, sidecar: Sidecar, name: str) -> pd.DataFrame:
             f"The table {table} does not match the hash in its sidecar: one of the two was changed "
             "or only half written. Run the suite again, or restore both files."
         )
-    return pd.read_parquet(io.BytesIO(content))
+    try:
+        return pd.read_parquet(io.BytesIO(content))
+    except (ValueError, OSError) as error:
+        raise DicecastError(
+            f"The table {table} is not a parquet file: {error}. Run the suite again."
+        ) from error
 
 
 def read_records(results: Path, suite: str) -> Iterator[Record]:
