@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -11,21 +11,33 @@ from dicecast.harness.head_stage import Column, Predicted
 from dicecast.harness.machine import NO_ACCELERATOR, machine, peak_memory_mb
 from dicecast.harness.on_quality import on_quality
 from dicecast.harness.outcome import Failure, Finished, RunKey
-from dicecast.harness.stored_records import suite_facts
 from dicecast.identity import describe, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
 from dicecast.records import CASES, Record, ScoreInfo, Sidecar
 from dicecast.store import Artifact
 
-if TYPE_CHECKING:
-    from dicecast.harness.run import SuiteRun
-
 DICE_ESTIMATES = ("pairwise_dice", "expected_dice")
 """Aggregations that estimate the Dice itself, so that their error is defined without a fit."""
 
 
+class Recorded(Protocol):
+    """What says where the numbers of a record come from: a suite's run, or an export's."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of the sidecar that no number depends on; see ``suite_facts``."""
+        ...
+
+    def hashes(self) -> dict[str, Any]:
+        """Return the hashes of the data and of the split."""
+        ...
+
+    def parts(self, key: RunKey) -> dict[str, Any]:
+        """Return every part that a run is made of, by kind."""
+        ...
+
+
 def finished_record(
-    run: SuiteRun,
+    run: Recorded,
     key: RunKey,
     artifact: Artifact,
     predicted: Predicted,
@@ -34,7 +46,7 @@ def finished_record(
     """Return the record of an estimator that predicted.
 
     Args:
-        run: The suite.
+        run: What was run.
         key: Which run.
         artifact: Its prediction.
         predicted: The same, by role.
@@ -46,9 +58,9 @@ def finished_record(
     seconds = predicted.seconds | {"heads": sum(c.seconds for c in columns.values())}
     sidecar = _sidecar(run, key).model_copy(
         update={
-            "parts": _parts(run, key),
+            "parts": {kind: describe(part) for kind, part in run.parts(key).items()},
             "scores": scores,
-            "hashes": _hashes(run) | {"weights": artifact.info["weights"]},
+            "hashes": run.hashes() | {"weights": artifact.info["weights"]},
             "own_map": artifact.info["own_map"],
             "undefined_pixels": artifact.info["undefined_pixels"],
             "draws": artifact.info["draws"],
@@ -68,7 +80,7 @@ def finished_record(
     return Finished(Record(sidecar, cases, further), failures)
 
 
-def failed_record(run: SuiteRun, key: RunKey, message: str) -> Finished:
+def failed_record(run: Recorded, key: RunKey, message: str) -> Finished:
     """Return the record of an estimator that did not get as far as to predict."""
     failed = {"status": "failed", "error": message}
     sidecar = _sidecar(run, key).model_copy(update=failed)
@@ -82,7 +94,7 @@ def determinism() -> str:
     return "bit-equal on one machine with the same package versions and number of cores"
 
 
-def _sidecar(run: SuiteRun, key: RunKey) -> Sidecar:
+def _sidecar(run: Recorded, key: RunKey) -> Sidecar:
     device: dict[str, str | int] = {
         "keras_backend": BACKEND,
         "accelerator": "yes" if has_accelerator() else NO_ACCELERATOR,
@@ -91,27 +103,12 @@ def _sidecar(run: SuiteRun, key: RunKey) -> Sidecar:
         estimator=key.estimator,
         seed=key.seed,
         status="ok",
-        hashes=_hashes(run),
+        hashes=run.hashes(),
         determinism=determinism(),
         packages=package_versions(),
         machine=machine() | device,
-        **suite_facts(run.suite),
+        **run.facts(),
     )
-
-
-def _hashes(run: SuiteRun) -> dict[str, Any]:
-    return {"data": run.data.content_hash, "split": run.data.split_hash}
-
-
-def _parts(run: SuiteRun, key: RunKey) -> dict[str, Any]:
-    described = {
-        "dataset": run.dataset,
-        "backbone": run.architecture,
-        "training": run.schedule,
-        "estimator": run.estimator(key),
-        "heads": {c.score: c.head for c in run.heads if c.head is not None},
-    }
-    return {name: describe(value) for name, value in described.items()}
 
 
 def _aggregation_scores(artifact: Artifact, predicted: Predicted) -> dict[str, ScoreInfo]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dicecast.data.cases import SegmentationData
 from dicecast.data.leaks import check_test_apart
@@ -21,6 +22,7 @@ from dicecast.harness.outcome import Failure, Finished, RunKey, created, message
 from dicecast.harness.predicting import examples, predict_roles, predicted_role
 from dicecast.harness.record_stage import failed_record, finished_record
 from dicecast.harness.reporting import Reporter
+from dicecast.harness.stored_records import suite_facts
 from dicecast.harness.target import quality_target, with_quality
 from dicecast.identity import code_version, hash_of, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
@@ -130,6 +132,24 @@ class SuiteRun:
         if isinstance(estimator, str):
             raise DicecastError(estimator)
         return estimator
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record says of the suite; see ``suite_facts``."""
+        return suite_facts(self.suite)
+
+    def hashes(self) -> dict[str, Any]:
+        """Return the hashes of the data and of the split."""
+        return {"data": self.data.content_hash, "split": self.data.split_hash}
+
+    def parts(self, key: RunKey) -> dict[str, Any]:
+        """Return every part that a run is made of, by kind."""
+        return {
+            "dataset": self.dataset,
+            "backbone": self.architecture,
+            "training": self.schedule,
+            "estimator": self.estimator(key),
+            "heads": {c.score: c.head for c in self.heads if c.head is not None},
+        }
 
     def predict(self, key: RunKey, number: int = WHOLE) -> Artifact:
         """Return what the estimator says of all that a cut predicts; see the store."""
