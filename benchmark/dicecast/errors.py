@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What a terminal obeys instead of showing it, what turns text round, and what is no character."""
+
+_BRIEF = 100
+"""The most characters of a value that a message repeats."""
 
 
 class DicecastError(Exception):
@@ -26,6 +35,31 @@ class PluginError(DicecastError):
     """A plug-in (estimator, head, dataset, backbone) cannot be found, loaded or used."""
 
 
+def control_characters(text: str) -> str:
+    """Return the control characters of a text, marks that turn it from right to left included."""
+    return "".join(_CONTROL.findall(text))
+
+
+def shown(text: str, keep: str = "") -> str:
+    r"""Return ``text`` with its control characters written out, as for a terminal or a log.
+
+    Args:
+        text: From anywhere.
+        keep: Those that stay, such as a newline.
+
+    Example:
+        >>> shown("a\x1b[31mred")
+        'a\\\\x1b[31mred'
+    """
+    return _CONTROL.sub(lambda c: c[0] if c[0] in keep else ascii(c[0])[1:-1], text)
+
+
+def briefly(value: object) -> str:
+    """Return ``repr(value)``, cut where it is long: what was received may be a whole file."""
+    text = repr(value[:_BRIEF] if isinstance(value, str | bytes | list | tuple) else value)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 3]}..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known word nearest to ``word``, or its list.
 
@@ -34,7 +68,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         "Did you mean 'softmax'?"
     """
     choices = sorted(known)
-    near = difflib.get_close_matches(word, choices, n=1)
+    near = difflib.get_close_matches(word[:_BRIEF], choices, n=1)
     if near:
         return f"Did you mean '{near[0]}'?"
     return f"Known: {', '.join(choices) or 'none'}."

@@ -18,12 +18,15 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from dicecast.errors import DicecastError, PluginError, did_you_mean
+from dicecast.errors import DicecastError, PluginError, briefly, did_you_mean
 from dicecast.mount import folder_of, mount
 from dicecast.stopwatch import timed
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
+
+_EXPLAINED = 5
+"""Findings of one validation that a message names before it only counts."""
 
 
 class BrokenPluginError(PluginError):
@@ -160,7 +163,7 @@ class Registry(Generic[T]):
             except (ValueError, TypeError, PydanticSchemaGenerationError) as error:
                 reason = explain(error) if isinstance(error, ValidationError) else str(error)
                 raise PluginError(
-                    f"The {self.kind} '{name}' cannot take {key} = {value!r}: {reason}"
+                    f"The {self.kind} '{name}' cannot take {key} = {briefly(value)}: {reason}"
                 ) from error
         try:
             created: T = cls(**values)
@@ -285,8 +288,9 @@ def import_file(path: Path) -> ModuleType:
 def explain(error: ValidationError) -> str:
     """Return pydantic's findings as one line: ``epochs: a number is needed (received 'ten')``."""
     lines = []
-    for item in error.errors(include_url=False):
-        place = ".".join(str(part) for part in item["loc"]) or "value"
-        received = "" if item["type"] == "missing" else f" (received {item['input']!r})"
+    for item in error.errors(include_url=False)[:_EXPLAINED]:
+        place = ".".join(str(part) for part in item["loc"])[:80] or "value"
+        received = "" if item["type"] == "missing" else f" (received {briefly(item['input'])})"
         lines.append(f"{place}: {item['msg']}{received}")
-    return "; ".join(lines)
+    more = error.error_count() - _EXPLAINED
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -11,10 +10,15 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dicecast.errors import SuiteError, did_you_mean
+from dicecast.errors import SuiteError, briefly, did_you_mean
 from dicecast.registry import explain
+from dicecast.toml_file import MAX_DEPTH, parse_toml, read_toml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+Side = Annotated[int, Field(ge=8, le=8192)]
+"""Of an image, in pixels."""
 
 
 class _Table(BaseModel):
@@ -34,7 +38,7 @@ class Part(_Table):
         settings: Values for the plug-in's fields.
     """
 
-    name: str
+    name: Name
     label: Name | Literal[""] = ""
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -55,10 +59,10 @@ class Part(_Table):
 class Training(_Table):
     """The ``[training]`` table; see ``dicecast.training.trainer.Schedule``."""
 
-    epochs: int = Field(30, ge=1)
-    batch_size: int = Field(16, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    patience: int = Field(10, ge=0)
+    epochs: int = Field(30, ge=1, le=100_000)
+    batch_size: int = Field(16, ge=1, le=65_536)
+    learning_rate: float = Field(2e-3, gt=0, le=10)
+    patience: int = Field(10, ge=0, le=100_000)
     augment: bool = True
 
 
@@ -68,7 +72,7 @@ class Compute(_Table):
     accelerate: Literal["auto", "xla", "none"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     data_parallel: bool = False
-    sampling_batch_size: int = Field(32, ge=1)
+    sampling_batch_size: int = Field(32, ge=1, le=65_536)
 
 
 class QualityFit(_Table):
@@ -81,7 +85,7 @@ class QualityFit(_Table):
     """
 
     protocol: Literal["held_out", "out_of_fold"] = "held_out"
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=1000)
 
     @property
     def folds_used(self) -> int:
@@ -92,8 +96,8 @@ class QualityFit(_Table):
 class Bootstrap(_Table):
     """The ``[bootstrap]`` table: the leaderboard's intervals."""
 
-    resamples: int = Field(1000, ge=100)
-    seed: int = Field(0, ge=0)
+    resamples: int = Field(1000, ge=100, le=100_000)
+    seed: int = Field(0, ge=0, lt=2**63)
     level: float = Field(0.95, gt=0, lt=1)
 
 
@@ -109,7 +113,7 @@ class Quality(_Table):
 
     target: Literal["dice", "jaccard", "normalised_surface_dice", "hausdorff_95"] = "dice"
     class_name: str = ""
-    tolerance: float = Field(2.0, ge=0)
+    tolerance: float = Field(2.0, ge=0, le=8192)
 
     def __str__(self) -> str:
         """Return it in words; empty for the mean Dice, which needs none."""
@@ -156,7 +160,7 @@ class Comparison(_Table):
     metrics: tuple[str, ...] = Field((), strict=False)
     change: bool = False
     expect: Literal["", "higher", "lower", "equal"] = ""
-    within: float = Field(0.0, ge=0)
+    within: float = Field(0.0, ge=0, le=1000)
 
     @property
     def sides(self) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -208,9 +212,7 @@ class Suite(_Table):
 
     name: Name
     description: str = ""
-    image_size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
-        (64, 64), strict=False
-    )
+    image_size: tuple[Side, Side] = Field((64, 64), strict=False)
     failure_threshold: float = Field(0.8, gt=0, le=1)
     # Half of int32: estimators of several networks count up from here.
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**30)], ...] = Field(
@@ -244,14 +246,25 @@ class Suite(_Table):
                 )
         return self
 
+    def with_seeds(self, seeds: Sequence[int]) -> Suite:
+        """Return the suite with these seeds alone.
+
+        Raises:
+            SuiteError: One is out of range, or there twice.
+        """
+        return _validated(self.model_dump() | {"seeds": list(seeds)}, f"Suite '{self.name}'")
+
     def with_estimators(self, titles: Sequence[str]) -> Suite:
         """Return the suite with the named estimators alone; unknown ones are added by name.
 
         So an estimator of a plug-in file needs no edit of the suite.
+
+        Raises:
+            SuiteError: A name is there twice, or cannot be one.
         """
-        by_title = {part.title: part for part in self.estimators}
-        parts = tuple(by_title.get(title) or Part(name=title) for title in titles)
-        return self.model_copy(update={"estimators": parts})
+        known = {part.title: part.model_dump() for part in self.estimators}
+        parts = [known.get(title, {"name": title}) for title in titles]
+        return _validated(self.model_dump() | {"estimators": parts}, f"Suite '{self.name}'")
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -271,19 +284,20 @@ def load_suite(name_or_path: str, changes: Iterable[str] = ()) -> Suite:
         SuiteError: No such suite, no TOML, an unknown key or a wrong value.
     """
     path = _find(name_or_path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SuiteError(f"The suite {path} is not valid TOML: {error}.") from error
-    except OSError as error:
-        raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
+    table = read_toml(path, "suite", SuiteError)
     for change in changes:
         _apply(table, change)
     _check_keys(table, Suite, str(path))
+    return _validated(table, f"The suite {path}")
+
+
+def _validated(table: dict[str, Any], what: str) -> Suite:
     try:
         return Suite.model_validate(table)
     except ValidationError as error:
-        raise SuiteError(f"The suite {path} is not valid: {explain(error)}") from error
+        raise SuiteError(
+            f"{what} is not valid: {explain(error)}. Correct the value, there or with --set."
+        ) from error
 
 
 def _find(name_or_path: str) -> Path:
@@ -292,11 +306,9 @@ def _find(name_or_path: str) -> Path:
         return shipped[name_or_path]
     path = Path(name_or_path)
     if path.suffix == ".toml":
-        if not path.is_file():
-            raise SuiteError(f"There is no suite file {path}. Give the path of a TOML file.")
         return path
     raise SuiteError(
-        f"There is no suite '{name_or_path}'. {did_you_mean(name_or_path, shipped)} "
+        f"There is no suite {briefly(name_or_path)}. {did_you_mean(name_or_path, shipped)} "
         "A suite of your own is given as the path of a .toml file."
     )
 
@@ -306,7 +318,7 @@ def _check_keys(table: dict[str, Any], model: type[BaseModel], place: str) -> No
     for key, value in table.items():
         if key not in model.model_fields:
             raise SuiteError(
-                f"{place}: unknown key '{key}'. {did_you_mean(key, model.model_fields)}"
+                f"{place}: unknown key {briefly(key)}. {did_you_mean(key, model.model_fields)}"
             )
         inner = model.model_fields[key].annotation
         checked = isinstance(inner, type) and issubclass(inner, _Table) and inner is not Part
@@ -319,13 +331,20 @@ def _apply(table: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     steps = key.strip().split(".")
     if not equals or not all(steps):
-        raise SuiteError(f"--set takes key=value, such as training.epochs=5; got '{change}'.")
+        raise SuiteError(
+            f"--set takes key=value, such as training.epochs=5; got {briefly(change)}."
+        )
+    if len(steps) > MAX_DEPTH:
+        raise SuiteError(
+            f"--set takes keys of at most {MAX_DEPTH} parts, such as training.epochs; got "
+            f"{len(steps)}."
+        )
     place: Any = table
     for step in steps[:-1]:
         place = _enter(place, step, change)
     if not isinstance(place, dict):
         raise SuiteError(f"--set {change}: '{steps[-2]}' is a value, it has no keys.")
-    place[steps[-1]] = _parse(text.strip())
+    place[steps[-1]] = _parse(text.strip(), key)
 
 
 def _enter(place: Any, step: str, change: str) -> Any:
@@ -346,11 +365,14 @@ def _enter(place: Any, step: str, change: str) -> Any:
     return place.setdefault(step, {})
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, key: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError as error:
         # A bare word is meant as text: --set compute.precision=bfloat16.
         if re.fullmatch(r"[\w./ +-]*", text):
             return text
-        raise SuiteError(f"--set: '{text}' is neither a TOML value nor a plain word.") from None
+        raise SuiteError(
+            f"--set {key}: {briefly(text)} is neither a TOML value nor a plain word ({error}). "
+            "Write text in quotes."
+        ) from None

@@ -13,7 +13,7 @@ from dicecast.cli.listing import list_plugins
 from dicecast.cli.profile import profile
 from dicecast.cli.run import run
 from dicecast.cli.show import show
-from dicecast.errors import DicecastError
+from dicecast.errors import DicecastError, control_characters, shown
 from dicecast.version import __version__
 
 app = typer.Typer(
@@ -49,9 +49,32 @@ def _options(
 def main() -> None:
     """Run the command; errors meant for the user are one message and exit status 2."""
     try:
+        _check_arguments(sys.argv[1:])
         app()
-    except DicecastError as error:
+    except (DicecastError, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False)
+        text = shown(_text_of(error), keep="\n")
+        Console(stderr=True).print(f"Error: {text}", markup=False, highlight=False)
         sys.exit(2)
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse what a terminal would obey: names go from here into messages, tables and paths."""
+    for argument in arguments:
+        if control_characters(argument):
+            raise DicecastError(
+                f"Arguments must hold no control characters; got {shown(argument[:200])!r}. "
+                "Rename the file, or write TOML's escapes, such as \\n."
+            )
+
+
+def _text_of(error: DicecastError | OSError) -> str:
+    if isinstance(error, DicecastError):
+        return str(error)
+    # What nothing else foresaw: a disk that is full, a folder that is not to be written.
+    place = f"{error.filename} cannot be used: " if error.filename else ""
+    return (
+        f"{place}{error.strerror or error}. See that it can be read or written as needed, or run "
+        "again with --debug to see where."
+    )

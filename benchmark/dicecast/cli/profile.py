@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dicecast.cli.places import check_file, check_folder
 from dicecast.cli.run import selected
 from dicecast.harness.work import Work
 from dicecast.stopwatch import Spent, Stopwatch, timed
@@ -44,6 +45,10 @@ def profile(  # noqa: PLR0913  one parameter an option
     Such as: dicecast profile quickstart --seeds 0
     """
     watch, begun = Stopwatch(), process_started()
+    if store is not None:
+        check_folder(store, "--store")
+    if write is not None:
+        check_file(write, "--write")
     with ExitStack() as open_until_the_end:
         open_until_the_end.enter_context(watch.listening())
         watch.add(("import",), Spent(time.perf_counter() - begun))

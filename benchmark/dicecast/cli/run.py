@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from dicecast.cli.computing import chosen_cluster, computing
-from dicecast.errors import SuiteError, did_you_mean
+from dicecast.cli.places import check_folder
+from dicecast.errors import SuiteError, briefly, did_you_mean
 from dicecast.harness.work import Work
 from dicecast.plugins import estimators
 from dicecast.suite import Suite, load_suite
@@ -76,17 +78,20 @@ def run(  # noqa: PLR0913  one parameter an option
     on_cluster = chosen_cluster(workers, scheduler, cluster)
     loaded = load_suite(suite, change or ())
     place = store if "://" in store else Path(store)
+    check_folder(place, "--store")
+    check_folder(results, "--results")
     work = Work(loaded, place, results, data_root, tuple(plugin or ()), debug)
     chosen = selected(loaded, names, seeds, work.load_plugins())
     console = Console()
-    console.print(f"[bold]{chosen.name}[/bold] {chosen.description}", highlight=False)
+    console.print(Text.assemble((chosen.name, "bold"), " ", chosen.description))
     failures = _run(replace(work, suite=chosen), on_cluster, console)
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
     written = write_leaderboard(results, chosen.name, chosen.comparisons)
     print_leaderboard(written.table, console)
-    console.print(f"Written: {', '.join(str(path) for path in written.paths)}", soft_wrap=True)
+    files = ", ".join(str(path) for path in written.paths)
+    console.print(f"Written: {files}", markup=False, soft_wrap=True)
     for failure in failures:
         console.print(f"FAILED {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
@@ -100,12 +105,12 @@ def selected(suite: Suite, names: str, seeds: str, added: list[str]) -> Suite:
     missing = [name for name in added if name not in {p.title for p in suite.estimators}]
     suite = suite.with_estimators([*(p.title for p in suite.estimators), *missing])
     if seeds:
-        suite = suite.model_copy(update={"seeds": _seeds(seeds)})
+        suite = suite.with_seeds(_seeds(seeds))
     known = estimators.declared()
     for part in suite.estimators:
         if part.name not in known:
             raise SuiteError(
-                f"There is no estimator '{part.name}'. {did_you_mean(part.name, known)}"
+                f"There is no estimator {briefly(part.name)}. {did_you_mean(part.name, known)}"
             )
     return suite
 
@@ -114,7 +119,9 @@ def _seeds(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(seed) for seed in text.split(","))
     except ValueError:
-        raise SuiteError(f"--seeds takes numbers with commas between; got '{text}'.") from None
+        raise SuiteError(
+            f"--seeds takes numbers with commas between, such as 0,1,2; got {briefly(text)}."
+        ) from None
 
 
 def _run(work: Work, cluster: Settings | None, console: Console) -> list[Failure]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dicecast.errors import DicecastError, did_you_mean
+from dicecast.cli.places import check_file, check_folder
+from dicecast.errors import DicecastError, briefly, did_you_mean
 from dicecast.harness.quiet import quiet_start
 from dicecast.plugins import add_plugin_file
 from dicecast.suite import load_suite
@@ -50,6 +51,9 @@ def show(  # noqa: PLR0913  one parameter an option
         add_plugin_file(path)
     chosen = chosen.with_estimators([estimator])
     number = chosen.seeds[0] if seed is None else seed
+    check_folder(store, "--store")
+    if output is not None:
+        check_file(output, "--output")
     record = read_record(record_path(results, chosen.name, estimator, number))
     stem = _stem(record, case)
     console = Console()
@@ -59,7 +63,7 @@ def show(  # noqa: PLR0913  one parameter an option
 
         run = SuiteRun(chosen, Store(store), results, data_root)
         written = _draw(run, record, stem, output or Path(f"{stem}.png"))
-    console.print(f"Written: {written}", soft_wrap=True)
+    console.print(f"Written: {written}", markup=False, soft_wrap=True)
 
 
 def _stem(record: Record, case: str) -> str:
@@ -73,7 +77,7 @@ def _stem(record: Record, case: str) -> str:
     if case in places:
         return str(by_dice[places[case]])
     if case not in set(by_dice):
-        raise DicecastError(f"There is no test case '{case}'. {did_you_mean(case, by_dice)}")
+        raise DicecastError(f"There is no test case {briefly(case)}. {did_you_mean(case, by_dice)}")
     return case
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dicecast.errors import DicecastError, did_you_mean
 from dicecast.registry import explain
+from dicecast.toml_file import read_toml
 
-Resources = dict[str, Annotated[float, Field(gt=0)]]
+Resources = dict[str, Annotated[float, Field(gt=0, le=1e18)]]
 Memory = Annotated[str, Field(pattern=r"^[0-9.]+ ?[kMGT]i?B$")]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class LocalWorkers(_Settings):
@@ -29,8 +29,8 @@ class LocalWorkers(_Settings):
     """
 
     system: Literal["local"] = "local"
-    workers: int = Field(ge=1)
-    threads: int | None = Field(None, ge=1)
+    workers: int = Field(ge=1, le=1024)
+    threads: int | None = Field(None, ge=1, le=1024)
 
 
 class Scheduler(_Settings):
@@ -68,8 +68,8 @@ class BatchSystem(_Settings):
     """
 
     system: Literal["slurm", "pbs", "sge", "lsf"]
-    workers: int = Field(ge=1)
-    cores: int = Field(ge=1)
+    workers: int = Field(ge=1, le=100_000)
+    cores: int = Field(ge=1, le=100_000)
     memory: Memory
     walltime: str | None = None
     queue: str | None = None
@@ -93,17 +93,14 @@ def load_cluster(path: Path) -> Settings:
     Raises:
         DicecastError: It cannot be read, is no TOML, or a key or value is wrong.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DicecastError(f"The cluster file {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DicecastError(f"The cluster file {path} is not valid TOML: {error}.") from error
+    table = read_toml(path, "cluster file")
     _check_keys(table, path)
     try:
         return _FILE.validate_python(table)
     except ValidationError as error:
-        raise DicecastError(f"The cluster file {path} is not valid: {explain(error)}.") from error
+        raise DicecastError(
+            f"The cluster file {path} is not valid: {explain(error)}. Correct it there."
+        ) from error
 
 
 def cluster_of(workers: int, scheduler: str, file: Path | None) -> Settings:
