@@ -122,6 +122,31 @@ def test_records_that_differ_are_named_with_their_values(change, word):
     assert "mc_dropout/seed-0, mc_dropout/seed-1, softmax/seed-0" in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["data", "split"])
+def test_a_record_without_a_hash_is_not_mixed_with_others(key):
+    hashes = {name: name for name in ("data", "split") if name != key}
+    late = make_record("late", 3, hashes=hashes)
+    other = make_record(hashes={"data": "data", "split": "split"})
+    with pytest.raises(
+        DicecastError, match=rf"one {key} hash.*\n  none: late/seed-3\n  {key}: soft"
+    ):
+        build_leaderboard([other, late])
+
+
+def test_a_failed_record_of_other_data_is_not_mixed_with_others():
+    late = make_record("late", 3, status="failed", hashes={"data": "other", "split": "s"})
+    with pytest.raises(DicecastError, match=r"one data hash.*\n  other: late/seed-3\n"):
+        build_leaderboard([make_record(), Record(late.sidecar, None)])
+
+
+def test_everything_that_differs_is_named_at_once():
+    late = make_record("late", protocol_version=7, hashes={"data": "x", "split": "y"})
+    with pytest.raises(DicecastError) as caught:
+        build_leaderboard([make_record(), late])
+    for line in ("  7: late/seed-0", "  1: softmax/seed-0", "  x: late", "  y: late", "  d: soft"):
+        assert f"{line}" in str(caught.value)
+
+
 def test_records_of_one_key_are_refused():
     with pytest.raises(DicecastError, match="softmax/seed-0 is there twice"):
         build_leaderboard([make_record(), make_record()])

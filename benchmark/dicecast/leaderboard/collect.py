@@ -89,9 +89,19 @@ def in_order(records: Iterable[Record]) -> list[Record]:
             f"There must be one record for each estimator and seed, but {', '.join(twice)} is "
             "there twice. Remove one of the two."
         )
-    for what, value in _SHARED.items():
-        _check_shared(what, value, ordered)
+    found = differences(ordered)
+    if found:
+        raise DicecastError("\n".join(found))
     return ordered
+
+
+def differences(records: Sequence[Record]) -> list[str]:
+    """Return a text for everything that records of one table must share and these do not.
+
+    Each names the records and their values.
+    """
+    found = (_difference(what, value, records) for what, value in _SHARED.items())
+    return [text for text in found if text]
 
 
 def domains(records: Sequence[Record]) -> list[Domain]:
@@ -122,7 +132,8 @@ def _title(record: Record) -> str:
 
 
 def _hash(key: str) -> Callable[[Record], object]:
-    return lambda record: record.sidecar.hashes.get(key) if _succeeded(record) else None
+    """Return a hash that every record has but one that failed before it was known."""
+    return lambda record: record.sidecar.hashes.get(key, "none" if _succeeded(record) else None)
 
 
 def _settings(record: Record) -> object:
@@ -149,18 +160,19 @@ _SHARED: dict[str, Callable[[Record], object]] = {
 """What all records of a table must agree on; None, as of a run that failed early, is skipped."""
 
 
-def _check_shared(what: str, value: Callable[[Record], object], records: Sequence[Record]) -> None:
+def _difference(what: str, value: Callable[[Record], object], records: Sequence[Record]) -> str:
     holders: dict[str, list[str]] = {}
     for record in records:
         found = value(record)
         if found is not None:
             holders.setdefault(str(found), []).append(_title(record))
-    if len(holders) > 1:
-        lines = "\n".join(f"  {found}: {', '.join(held)}" for found, held in holders.items())
-        raise DicecastError(
-            f"The records of one leaderboard must have one {what}; these differ:\n{lines}\n"
-            "Run the outdated ones again, or remove them."
-        )
+    if len(holders) < 2:
+        return ""
+    lines = "\n".join(f"  {found}: {', '.join(held)}" for found, held in holders.items())
+    return (
+        f"The records of one leaderboard must have one {what}; these differ:\n{lines}\n"
+        "Run the outdated ones again, or remove them."
+    )
 
 
 def _checked_cases(record: Record) -> pd.DataFrame:

@@ -39,30 +39,30 @@ def write_figures(folder: Path, records: Sequence[Record], table: pd.DataFrame) 
     return paths
 
 
-def stale_figures(folder: Path, records: Sequence[Record], table: pd.DataFrame) -> list[str]:
-    """Return a line for each figure that is missing or was drawn from other records.
+def stale_figures(folder: Path, records: Sequence[Record], table: pd.DataFrame) -> dict[Path, str]:
+    """Return what is wrong with each figure; an empty text where it was drawn from these records.
 
     Their bytes are not compared: these depend on the version of matplotlib.
     """
     if not has_curves(table):
-        return []
+        return {}
+    mark = _mark(records, table)
+    return {path: _fault(path, mark) for path in (_path(folder, name) for name in FIGURES)}
+
+
+def _fault(path: Path, mark: str) -> str:
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
-    lines = []
-    for name in FIGURES:
-        path, found = _path(folder, name), None
-        if not path.is_file():
-            lines.append(f"{path} (missing)")
-            continue
-        try:
-            with Image.open(path) as image:
-                found = image.info.get(_MARK)
-        except UnidentifiedImageError:
-            lines.append(f"{path} (not an image)")
-            continue
-        if found != _mark(records, table):
-            lines.append(f"{path} (drawn from other records)")
-    return lines
+    if not path.is_file():
+        return "missing"
+    try:
+        with Image.open(path) as image:
+            # Reading the pixels checks the sums of the file's pieces; the mark is in one of them.
+            image.load()
+            found = image.info.get(_MARK)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return "not an image"
+    return "" if found == mark else "drawn from other records"
 
 
 def _mark(records: Sequence[Record], table: pd.DataFrame) -> str:

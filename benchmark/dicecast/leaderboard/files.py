@@ -94,21 +94,47 @@ def check_leaderboard(
     Returns:
         A unified diff from the committed to the right files, cut to a readable length.
     """
-    lines: list[str] = []
     records = list(read_records(results, suite))
-    table, contents = _contents(records, results / suite, comparisons, into)
-    for path, text in contents.items():
-        # Bytes, because reading as text would forgive other ends of lines.
-        held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
-        name = str(path) if path.is_file() else f"{path} (missing)"
-        lines += difflib.unified_diff(
-            held.split("\n"), text.split("\n"), name, "what the records give", lineterm="", n=1
-        )
-    lines += stale_figures(results / suite, records, table)
+    committed = committed_files(results / suite, records, comparisons, into)
+    lines = [line for difference in committed.values() for line in difference]
     more = len(lines) - _READABLE_LINES
     if more > 0:
         lines = [*lines[:_READABLE_LINES], f"... and {more} more lines of differences"]
     return "\n".join(lines)
+
+
+def committed_files(
+    folder: Path,
+    records: Sequence[Record],
+    comparisons: Sequence[Comparison] = (),
+    into: Path | None = None,
+) -> dict[Path, list[str]]:
+    """Return every file that the records give, with the lines by which the committed one differs.
+
+    Args:
+        folder: Of the suite's results.
+        records: In it.
+        comparisons: The questions of the suite.
+        into: A file between whose markers an excerpt is written too.
+
+    Returns:
+        No lines for a file that is what the records give.
+
+    Raises:
+        DicecastError: As :func:`write_leaderboard`.
+    """
+    table, contents = _contents(records, folder, comparisons, into)
+    found = {path: _difference(path, text) for path, text in contents.items()}
+    figures = stale_figures(folder, records, table)
+    return found | {path: [f"{path} ({what})"] if what else [] for path, what in figures.items()}
+
+
+def _difference(path: Path, text: str) -> list[str]:
+    # Bytes, because reading as text would forgive other ends of lines.
+    held = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+    name = str(path) if path.is_file() else f"{path} (missing)"
+    both = held.split("\n"), text.split("\n")
+    return list(difflib.unified_diff(*both, name, "what the records give", lineterm="", n=1))
 
 
 def named_scores(comparisons: Sequence[Comparison]) -> list[str]:
