@@ -14,6 +14,8 @@ LAYERS = [
     {"mount", "registry", "toml_file"},
     {"plugins", "identity", "metrics", "stacks"},
     {"scratch"},
+    {"manifest"},
+    {"artifact", "store_layout"},
     {"store", "remote_store", "suite", "records", "record_schema", "listing", "figures"},
     {"data"},
     {"networks"},

@@ -139,14 +139,14 @@ def test_what_another_process_has_put_right_is_not_removed(
 ) -> None:
     store = Store(tmp_path)
     store.get("stage", 1, lambda: FULL)
-    read, views = module._read, iter([True, False])
+    read, views = module.read_artifact, iter([True, False])
 
     def damaged_at_first(place: Path) -> Artifact:
         if next(views):
             raise ValueError
         return read(place)
 
-    monkeypatch.setattr(module, "_read", damaged_at_first)
+    monkeypatch.setattr(module, "read_artifact", damaged_at_first)
     assert store.get("stage", 1, never).info == FULL.info
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,9 @@ from typing import Any
 import fsspec
 
 from dicecast.errors import DicecastError
-from dicecast.store import Artifact, Store
+from dicecast.manifest import DamageError, check_artifact
+from dicecast.store import Artifact, Store, StoreError
+from dicecast.store_layout import HALF, beside, remove
 
 CACHE = "DICECAST_CACHE"
 CURRENT = "current"
@@ -57,47 +57,57 @@ class RemoteStore(Store):
             found = super().find(stage, identity)
         return found
 
-    def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
-        super()._write(place, identity, artifact)
+    def _publish(self, half: Path, place: Path) -> None:
+        # Before it is seen here: here alone it would be found by nobody else, and never be put
+        # there, also if this process is killed in between.
         try:
-            self._put(place)
+            self._put(half, place)
         except Exception as error:
-            # Here alone it would be found by nobody else, and never be put there.
-            shutil.rmtree(place)
-            raise DicecastError(f"The store {self.url} cannot be written: {error}") from error
+            raise StoreError(f"The store {self.url} cannot be written: {error}") from error
 
-    def _put(self, place: Path) -> None:
+    def _put(self, half: Path, place: Path) -> None:
         remote, name = self._remote(place), uuid.uuid4().hex
         self._files.makedirs(f"{remote}/{name}", exist_ok=True)
-        for path in sorted(place.iterdir()):
+        for path in sorted(half.iterdir()):
             self._files.put_file(str(path), f"{remote}/{name}/{path.name}")
         self._files.pipe_file(f"{remote}/{CURRENT}", name.encode())
 
     def _fetch(self, place: Path) -> bool:
-        """Copy an artifact here; return whether there is one."""
+        """Copy an artifact here; return whether there is one.
+
+        Raises:
+            StoreError: The URL does not answer, or the artifact cannot be written here.
+        """
         remote = self._remote(place)
         try:
-            name = self._files.cat_file(f"{remote}/{CURRENT}").decode()
+            name = self._files.cat_file(f"{remote}/{CURRENT}").decode("ascii", "replace")
+            # Shorter while it is being written, where a file system does not do that in one piece.
+            if not re.fullmatch("[0-9a-f]{32}", name):
+                return False
+            with self._locked(place):
+                return place.is_dir() or self._copy(f"{remote}/{name}", place)
         except FileNotFoundError:
             return False
-        # Shorter while it is being written, where a file system does not do that in one piece.
-        if not re.fullmatch("[0-9a-f]{32}", name):
-            return False
-        with self._locked(place):
-            if not place.is_dir():
-                self._copy(f"{remote}/{name}", place)
-        return True
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(f"The store {self.url} cannot be read: {error}") from error
 
-    def _copy(self, remote: str, place: Path) -> None:
-        half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
+    def _copy(self, remote: str, place: Path) -> bool:
+        """Copy an artifact here if it is whole; return whether it is."""
+        half = beside(place, HALF)
+        half.mkdir()
         try:
             for path in self._files.ls(remote, detail=False):
                 # Only the last part: a name from elsewhere must not lead out of the folder.
                 self._files.get_file(path, str(half / Path(path).name))
+            check_artifact(half)
             half.rename(place)
-        except BaseException:
-            shutil.rmtree(half, ignore_errors=True)
-            raise
+        except DamageError:
+            return False
+        finally:
+            remove(half)
+        return True
 
     def _remote(self, place: Path) -> str:
         return f"{self._folder}/{place.parent.name}/{place.name}"

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
+import errno
+import logging
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
-import pandas as pd
-from filelock import FileLock
-from numpy.typing import NDArray
+from filelock import Timeout
 
+from dicecast.artifact import Artifact, read_artifact, to_disk, write_artifact
 from dicecast.errors import DicecastError
-from dicecast.identity import describe, hash_of
-from dicecast.stacks import ArrayFile, Stack, write_npy
+from dicecast.identity import hash_of
+from dicecast.manifest import DamageError
 from dicecast.stopwatch import timed
+from dicecast.store_layout import DAMAGED, HALF, beside, leftovers, lock_of, remove
+
+__all__ = ["Artifact", "Store", "StoreError"]
+
+SECONDS_BEFORE_A_WORD = 5.0
+"""How long a lock is waited for in silence."""
+
+_LOG = logging.getLogger(__name__)
+_UNREADABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO)
+"""What the system says of a file that is not there or not whole; else it is of us or of the way."""
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """What a stage produced.
-
-    Attributes:
-        arrays: By name; small, and held in memory.
-        tables: By name.
-        info: JSON values.
-        stacks: By name, arrays of one row a case; what is read back leaves the rows in their file.
-    """
-
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    info: dict[str, Any] = field(default_factory=dict)
-    stacks: dict[str, Stack[Any]] = field(default_factory=dict)
+class StoreError(DicecastError):
+    """A store cannot be read or written: no fault of what is computed, so the run stops."""
 
 
 class Store:
@@ -49,7 +40,7 @@ class Store:
     An artifact is written beside its place and renamed into it, so one that is half-written is
     never seen; its manifest holds the SHA-256 of each file, checked on every read, so one that was
     damaged later is never used: it is set aside and computed again. A lock for each artifact lets
-    several processes share a store without computing anything twice.
+    several processes share a store without computing anything twice. No clock is asked.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,15 +51,16 @@ class Store:
         return self.root / stage / hash_of(identity)
 
     def find(self, stage: str, identity: Any) -> Artifact | None:
-        """Return the artifact, or None where there is none or it fails its checksums."""
+        """Return the artifact, or None where there is none or it is damaged.
+
+        Raises:
+            StoreError: It cannot be read, or is damaged and cannot be set aside.
+        """
         place = self.place(stage, identity)
-        if not place.is_dir():
-            return None
         try:
-            return _read(place)
-        except _DAMAGE:
-            with self._locked(place):
-                return _read_or_remove(place)
+            return self._read(place)
+        except DamageError:
+            return self._read_or_set_aside(place)
 
     def get(self, stage: str, identity: Any, make: Callable[[], Artifact]) -> Artifact:
         """Return the stored artifact, or make, store and return it.
@@ -79,7 +71,7 @@ class Store:
             make: Computes the artifact. If it raises, nothing is stored.
 
         Raises:
-            DicecastError: The store cannot be written.
+            StoreError: The store cannot be read or written.
         """
         found = self.find(stage, identity)
         if found is not None:
@@ -93,112 +85,96 @@ class Store:
             self._write(place, identity, artifact)
         return artifact
 
+    def _publish(self, half: Path, place: Path) -> None:
+        """Put an artifact where others look for it, before it is seen here."""
+
     @contextmanager
     def _locked(self, place: Path) -> Iterator[None]:
+        """Hold the artifact's lock; what a process that was killed left half-done goes."""
+        lock = lock_of(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(place.with_name(place.name + ".lock"), is_singleton=True):
-                yield
-        except OSError as error:
-            if error.filename is None or self.root not in (
-                Path(error.filename),
-                *Path(error.filename).parents,
-            ):
-                raise
+            try:
+                lock.acquire(timeout=SECONDS_BEFORE_A_WORD)
+            except Timeout:
+                _LOG.warning("Waiting for another process, which computes %s.", place)
+                lock.acquire()
+        except (OSError, NotImplementedError) as error:
             raise self._unwritable(error) from error
+        try:
+            for left in leftovers(place):
+                remove(left)
+            yield
+        finally:
+            lock.release()
 
-    def _unwritable(self, error: OSError) -> DicecastError:
-        return DicecastError(
-            f"The store {self.root} cannot be written: {error.strerror or error}. Free some "
-            "space, or name another folder with --store DIR."
-        )
+    def _unwritable(self, error: OSError | NotImplementedError) -> StoreError:
+        what = getattr(error, "strerror", None) or error
+        remedy = "Free some space, or name another folder with --store DIR."
+        if getattr(error, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM):
+            remedy = (
+                "What it holds can be used, but something is not in it: name a folder that you "
+                "may write with --store DIR."
+            )
+        return StoreError(f"The store {self.root} cannot be written: {what}. {remedy}")
+
+    @timed("read")
+    def _read(self, place: Path) -> Artifact | None:
+        """Return an artifact, or None where there is none.
+
+        Raises:
+            DamageError: It is not what was written.
+            StoreError: It cannot be read, but may be whole.
+        """
+        try:
+            return read_artifact(place)
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DamageError(str(error)) from error
+        except OSError as error:
+            if error.errno is not None and error.errno not in _UNREADABLE:
+                raise StoreError(
+                    f"{place} in the store cannot be read: {error.strerror}. Make it readable, or "
+                    "name another store with --store DIR."
+                ) from error
+            if not os.path.lexists(place):
+                return None
+            raise DamageError(str(error)) from error
+
+    def _read_or_set_aside(self, place: Path) -> Artifact | None:
+        """Set a damaged artifact aside, unless another process has put it right meanwhile."""
+        with self._locked(place):
+            try:
+                return self._read(place)
+            except DamageError as damage:
+                aside = beside(place, DAMAGED)
+                try:
+                    place.rename(aside)
+                except OSError as error:
+                    raise self._unwritable(error) from error
+                _LOG.warning("%s is damaged (%s); it was set aside as %s.", place, damage, aside)
+                return None
 
     @timed("write")
     def _write(self, place: Path, identity: Any, artifact: Artifact) -> None:
-        half = Path(tempfile.mkdtemp(prefix=f"{place.name}.half-", dir=place.parent))
+        half = beside(place, HALF)
         try:
-            checksums = {
-                name: _write_file(half / name, content)
-                for name, content in _contents(artifact, identity)
-            }
-            (half / "manifest.json").write_text(json.dumps(checksums, indent=1, sort_keys=True))
-            half.rename(place)
+            half.mkdir()
+            write_artifact(half, identity, artifact)
+            self._publish(half, place)
+            _rename(half, place)
+            to_disk(place.parent)
         except BaseException as error:
-            shutil.rmtree(half, ignore_errors=True)
-            # A full disk names no file, so ``_locked`` would not know it for the store's.
+            remove(half)
             if isinstance(error, OSError):
                 raise self._unwritable(error) from error
             raise
 
 
-_DAMAGE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
-
-
-def _read_or_remove(place: Path) -> Artifact | None:
-    """Remove a damaged artifact, unless another process has put it right meanwhile."""
-    if not place.is_dir():
-        return None
+def _rename(half: Path, place: Path) -> None:
     try:
-        return _read(place)
-    except _DAMAGE:
-        damaged = place.with_name(f"{place.name}.damaged-{os.getpid()}")
-        place.rename(damaged)
-        shutil.rmtree(damaged, ignore_errors=True)
-        return None
-
-
-def _contents(artifact: Artifact, identity: Any) -> Iterator[tuple[str, bytes | Stack[Any]]]:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **artifact.arrays)
-    yield "arrays.npz", buffer.getvalue()
-    for name, stack in artifact.stacks.items():
-        yield f"{name}.npy", stack
-    for name, table in artifact.tables.items():
-        yield f"{name}.parquet", table.to_parquet(index=False)
-    content = {"identity": describe(identity), "info": artifact.info}
-    yield "info.json", json.dumps(content, indent=1, sort_keys=True).encode()
-
-
-class _HashingFile:
-    """Keeps the hash of what is written to a file."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.digest = file, hashlib.sha256()
-
-    def write(self, content: bytes) -> None:
-        self.digest.update(content)
-        self.file.write(content)
-
-
-def _write_file(path: Path, content: bytes | Stack[Any]) -> str:
-    """Write a file and return its SHA-256."""
-    with path.open("wb") as opened:
-        file = _HashingFile(opened)
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            write_npy(file, content)
-    return file.digest.hexdigest()
-
-
-@timed("read")
-def _read(place: Path) -> Artifact:
-    arrays: dict[str, NDArray[Any]] = {}
-    tables: dict[str, pd.DataFrame] = {}
-    info: dict[str, Any] = {}
-    stacks: dict[str, Stack[Any]] = {}
-    for name, checksum in json.loads((place / "manifest.json").read_text()).items():
-        with (place / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
-                raise ValueError(f"{place / name} does not match its checksum")
-            file.seek(0)
-            if name == "arrays.npz":
-                with np.load(file, allow_pickle=False) as archive:
-                    arrays = dict(archive)
-            elif name == "info.json":
-                info = json.load(file)
-            elif name.endswith(".npy"):
-                stacks[name.removesuffix(".npy")] = ArrayFile.of(file)
-            else:
-                tables[name.removesuffix(".parquet")] = pd.read_parquet(file)
-    return Artifact(arrays, tables, info["info"], stacks)
+        half.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        # A machine that our lock does not reach was faster; what it computed is as good.
+        remove(half)

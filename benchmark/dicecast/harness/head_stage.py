@@ -19,7 +19,7 @@ from dicecast.metrics.targets import QualityTarget
 from dicecast.plugins import heads
 from dicecast.records import CASE_COLUMNS, QUALITY, ScoreInfo, interval_columns
 from dicecast.stopwatch import timed
-from dicecast.store import Artifact, Store
+from dicecast.store import Artifact, Store, StoreError
 from dicecast.suite import Part
 
 
@@ -100,12 +100,17 @@ def head_column(chosen: ChosenHead, predicted: Predicted, store: Store, debug: b
     A ``DicecastError`` of the head leaves its score undefined; anything else it raises, or a
     prediction that is not one finite number a case, makes it failed. Neither stops the run, unless
     ``debug``.
+
+    Raises:
+        StoreError: The store cannot be read or written.
     """
     try:
         if chosen.head is None:
             raise DicecastError(chosen.error)
         with timed("heads", len(predicted.examples.evidence)), timed(chosen.score):
             artifact = _fitted(chosen.head, predicted, store)
+    except StoreError:
+        raise
     except Exception as error:
         if debug:
             raise

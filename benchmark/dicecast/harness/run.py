@@ -30,7 +30,7 @@ from dicecast.networks.contract import BackboneArchitecture
 from dicecast.plugins import backbones, datasets, estimators
 from dicecast.records import write_record
 from dicecast.stopwatch import timed
-from dicecast.store import Artifact, Store
+from dicecast.store import Artifact, Store, StoreError
 from dicecast.suite import Part, Suite
 from dicecast.training.backbone import BackboneTrainer
 from dicecast.training.schedule import Schedule
@@ -114,7 +114,11 @@ class SuiteRun:
         return [RunKey(title, seed) for seed in self.suite.seeds for title in self._by_title]
 
     def finished(self, keys: Sequence[RunKey]) -> Iterator[Finished]:
-        """Yield what comes of each of ``keys``; a failure is a record too, unless ``debug``."""
+        """Yield what comes of each of ``keys``; a failure is a record too, unless ``debug``.
+
+        Raises:
+            StoreError: The store cannot be read or written; no record says so.
+        """
         self.reporter.begin(len(keys))
         try:
             for key in keys:
@@ -262,6 +266,8 @@ class SuiteRun:
             predicted = self.predicted(key)
             columns = {chosen.score: self.column(chosen, predicted) for chosen in self.heads}
             finished = finished_record(self, key, artifact, predicted, columns)
+        except StoreError:
+            raise
         except Exception as error:
             if self.debug:
                 raise

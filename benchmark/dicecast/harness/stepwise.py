@@ -29,7 +29,7 @@ from dicecast.harness.stored_records import StoredRecords
 from dicecast.harness.work import Work
 from dicecast.identity import hash_of
 from dicecast.records import ScoreInfo
-from dicecast.store import Artifact, Store
+from dicecast.store import Artifact, Store, StoreError
 
 
 class _NeedsBackbones(BaseException):
@@ -101,6 +101,8 @@ class StepwiseRun(SuiteRun):
             return Done(self._compute(stage))
         except _NeedsBackbones as needs:
             return Needs(tuple(dict.fromkeys(self._backbones.missing)), needs.fold)
+        except StoreError:
+            raise
         except Exception as error:
             if self.debug:
                 raise
