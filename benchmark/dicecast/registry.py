@@ -25,6 +25,9 @@ from dicecast.stopwatch import timed
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
+MOST = 2**31 - 1
+"""The largest whole number that a setting of a plug-in may be."""
+
 _EXPLAINED = 5
 """Findings of one validation that a message names before it only counts."""
 
@@ -145,7 +148,8 @@ class Registry(Generic[T]):
         for key in fields:
             if key not in known:
                 raise PluginError(
-                    f"The {self.kind} '{name}' has no setting '{key}'. {did_you_mean(key, known)}"
+                    f"The {self.kind} '{name}' has no setting {briefly(key)}. "
+                    f"{did_you_mean(key, known)}"
                 )
         missing = [field for field in _required(cls) if field not in fields]
         if missing:
@@ -159,11 +163,13 @@ class Registry(Generic[T]):
             try:
                 # Through JSON: strict mode then takes a list for a tuple, as TOML writes it.
                 text = json.dumps(value, allow_nan=False)
+                _check_size(value)
                 values[key] = TypeAdapter(hints[key]).validate_json(text, strict=True)
             except (ValueError, TypeError, PydanticSchemaGenerationError) as error:
                 reason = explain(error) if isinstance(error, ValidationError) else str(error)
                 raise PluginError(
-                    f"The {self.kind} '{name}' cannot take {key} = {briefly(value)}: {reason}"
+                    f"The {self.kind} '{name}' cannot take {key} = {briefly(value)}: {reason}. "
+                    "Correct it in the suite, or with --set."
                 ) from error
         try:
             created: T = cls(**values)
@@ -209,6 +215,12 @@ class Registry(Generic[T]):
     def _entry_points(self) -> Iterator[Declaration]:
         for point in entry_points(group=f"dicecast.{self.kind}s"):
             yield Declaration(point.name, "", f"entry point {point.value}", _loader(point))
+
+
+def _check_size(value: Any) -> None:
+    """Raise ValueError for a whole number that no loop or array would ever get to the end of."""
+    if isinstance(value, int) and abs(value) > MOST:
+        raise ValueError(f"a whole number must be between -{MOST} and {MOST}")
 
 
 def _required(cls: type) -> list[str]:

@@ -97,7 +97,7 @@ class Bootstrap(_Table):
     """The ``[bootstrap]`` table: the leaderboard's intervals."""
 
     resamples: int = Field(1000, ge=100, le=100_000)
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=2**31)
     level: float = Field(0.95, gt=0, lt=1)
 
 
