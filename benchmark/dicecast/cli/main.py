@@ -13,6 +13,7 @@ from dicecast.cli.listing import list_plugins
 from dicecast.cli.profile import profile
 from dicecast.cli.run import run
 from dicecast.cli.show import show
+from dicecast.cli.verify import verify
 from dicecast.errors import DicecastError, control_characters, shown
 from dicecast.version import __version__
 
@@ -29,6 +30,7 @@ app.command("list")(list_plugins)
 app.command()(leaderboard)
 app.command()(show)
 app.command()(profile)
+app.command()(verify)
 
 
 def _version(wanted: bool) -> None:
