@@ -66,23 +66,49 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
     Attributes:
         gain: Factor of the output in training with noise; see ``Dropout.rectifying``.
+        rectifies: Whether it does the ReLU after it too, in training; see ``Rectifier``.
     """
 
     gain = 1.0
+    rectifies = False
+
+    def by_moments(self, training: bool | None) -> bool:
+        """Return whether the moments of the batch normalise it, not the stored ones."""
+        return bool(training and self.trainable)
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalise by the batch's moments in training, unless frozen; else by the stored ones."""
         gain = self.gain if training and active_noise() is not None else 1.0
-        if not training or not self.trainable:
+        if not self.by_moments(training):
             outputs = super().call(inputs, training=False)
             return outputs if gain == 1.0 else outputs * gain
         scale, offset = (ops.cast(value, "float32") * gain for value in (self.gamma, self.beta))
-        outputs, mean, variance = batch_normalise(inputs, scale, offset, self.epsilon)
+        outputs, mean, variance = batch_normalise(
+            inputs, scale, offset, self.epsilon, self.rectifies
+        )
         for stored, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             stored.assign(
                 stored * self.momentum + ops.cast(new, stored.dtype) * (1 - self.momentum)
             )
         return outputs
+
+
+class Rectifier(keras.layers.ReLU):  # type: ignore[misc]
+    """The ReLU after a batch normalisation: in training both are one kernel, where there is one.
+
+    Args:
+        normalisation: The layer whose output alone it reads, and that nothing else reads.
+        name: Of the layer.
+    """
+
+    def __init__(self, normalisation: BatchNormalization, name: str) -> None:
+        super().__init__(name=name)
+        self.by_moments = normalisation.by_moments
+        normalisation.rectifies = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Return the positive part, which in training the normalisation has given already."""
+        return inputs if self.by_moments(training) else super().call(inputs)
 
 
 class UpsamplingConvolution2D(keras.layers.Conv2D):  # type: ignore[misc]

@@ -12,7 +12,13 @@ from keras import layers
 from dicecast.errors import SuiteError
 from dicecast.networks.backend import Tensor
 from dicecast.networks.contract import Convolution, ConvolutionSpec, Dropping, Features, Head
-from dicecast.networks.layers import BatchNormalization, Dropout, UpsamplingConvolution2D, he_normal
+from dicecast.networks.layers import (
+    BatchNormalization,
+    Dropout,
+    Rectifier,
+    UpsamplingConvolution2D,
+    he_normal,
+)
 from dicecast.plugins import register_backbone
 
 Placement = Literal["bottleneck", "decoder", "bottleneck_and_decoder", "everywhere"]
@@ -148,7 +154,9 @@ class UNet:
         # Of this very type: a subclass may drop in another way.
         if type(dropout) is Dropout and isinstance(norm, BatchNormalization):
             return dropout.rectifying(norm)(tensor)
-        tensor = layers.ReLU(name=f"{block}_relu_{half}")(tensor)
+        name = f"{block}_relu_{half}"
+        fused = isinstance(norm, BatchNormalization)
+        tensor = (Rectifier(norm, name) if fused else layers.ReLU(name=name))(tensor)
         return dropout(tensor) if dropout else tensor
 
     def _join(self, deep: Tensor, skip: Tensor, spec: ConvolutionSpec) -> Tensor:
