@@ -26,6 +26,7 @@ LAYERS = [
     {"store_check", "leaderboard"},
     {"verification", "revisions"},
     {"harness"},
+    {"exported"},
     {"cluster"},
     {"cli"},
 ]

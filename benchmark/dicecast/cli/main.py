@@ -12,6 +12,7 @@ from dicecast.cli.leaderboard import leaderboard
 from dicecast.cli.listing import list_plugins
 from dicecast.cli.profile import profile
 from dicecast.cli.run import run
+from dicecast.cli.score import score
 from dicecast.cli.show import show
 from dicecast.cli.verify import verify
 from dicecast.errors import DicecastError, control_characters, shown
@@ -30,6 +31,7 @@ app.command("list")(list_plugins)
 app.command()(leaderboard)
 app.command()(show)
 app.command()(profile)
+app.command()(score)
 app.command()(verify)
 
 
