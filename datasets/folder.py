@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from dicecast.data.layout import check_complete, data_root, files_by_stem, stay_
 from dicecast.data.reading import CaseFiles
 from dicecast.data.splits import assign_roles, check_fractions, check_split
 from dicecast.data.tables import read_meta
-from dicecast.errors import SuiteError
+from dicecast.errors import DatasetError, SuiteError
 
 _LAYOUT = """  images/STEM.*         one image a case
   masks/STEM.png        its mask
@@ -98,6 +99,10 @@ class Folder:
 
 def _parts(root: Path) -> list[str]:
     raters = root / "raters"
+    if os.path.lexists(raters) and not raters.is_dir():
+        raise DatasetError(
+            f"{raters} must be a folder with one folder a rater; it is none. Rename it."
+        )
     names = sorted(path.name for path in raters.iterdir()) if raters.is_dir() else []
     return ["images", "masks", *(f"raters/{name}" for name in names if name[0] != ".")]
 
@@ -105,7 +110,7 @@ def _parts(root: Path) -> list[str]:
 def _table(root: Path, parts: Mapping[str, Mapping[str, Path]]) -> pd.DataFrame:
     """Return one row a case, with its group; without meta.csv, one row an image."""
     path = root / "meta.csv"
-    if path.exists():
+    if os.path.lexists(path):
         stay_inside(path, root)
         table = read_meta(path)
     else:

@@ -6,6 +6,7 @@ release, unpack it into one folder and name that folder with ``--data-root``.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -177,7 +178,7 @@ def _table(root: Path, split: str, images: dict[str, Path]) -> pd.DataFrame:
         root / _folder(part, "Data") / f"{_folder(part, 'Data')}_metadata.csv",
         root / f"{_folder(part, 'Part3_GroundTruth')}.csv",
     ):
-        if path.exists():
+        if os.path.lexists(path):
             stay_inside(path, root)
             table = table.merge(read_meta(path, "image_id"), on="stem", how="left")
     return table

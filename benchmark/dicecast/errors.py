@@ -14,6 +14,9 @@ _CONTROL = re.compile(
 _BRIEF = 100
 """The most characters of a value that a message repeats."""
 
+_KNOWN = 50
+"""The most names that a message lists."""
+
 
 class DicecastError(Exception):
     """Something the user can put right.
@@ -71,4 +74,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word[:_BRIEF], choices, n=1)
     if near:
         return f"Did you mean '{near[0]}'?"
-    return f"Known: {', '.join(choices) or 'none'}."
+    more = f" and {len(choices) - _KNOWN} more" if len(choices) > _KNOWN else ""
+    return f"Known: {', '.join(choices[:_KNOWN]) or 'none'}{more}."

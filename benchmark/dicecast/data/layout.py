@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from dicecast.data.problems import listed, raise_problems
-from dicecast.errors import DatasetError
+from dicecast.errors import DatasetError, control_characters, shown
 
 _DESKTOP_FILES = ("Thumbs.db", "desktop.ini")
 
@@ -49,8 +49,8 @@ def files_by_stem(
         stem_of: The stem of a file's name, or None to pass over the file.
 
     Raises:
-        DatasetError: The folder is missing, holds a folder or two files of one stem, or a link
-            in it leads out of the root.
+        DatasetError: The folder is missing, holds a folder, a pipe, a name with control characters
+            or two files of one stem, or a link in it leads out of the root.
     """
     if not folder.is_dir():
         raise DatasetError(
@@ -59,7 +59,7 @@ def files_by_stem(
         )
     stay_inside(folder, root)
     found: dict[str, list[Path]] = defaultdict(list)
-    folders = []
+    folders, strange = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
             stem = stem_of(entry.name)
@@ -69,11 +69,19 @@ def files_by_stem(
                 stay_inside(Path(entry.path), root)
             if entry.is_dir():
                 folders.append(_named(Path(entry.path), root))
+            elif not entry.is_file() or control_characters(entry.name):
+                strange.append(shown(_named(Path(entry.path), root)))
             found[stem].append(Path(entry.path))
     raise_problems(
         sorted(folders),
         f"{_named(folder, root)} must hold files only; folders in it:",
         "Move their files up, or the folder elsewhere.",
+    )
+    raise_problems(
+        sorted(strange),
+        f"{_named(folder, root)} must hold files whose names have no control characters, and no "
+        "links to nothing, pipes or devices:",
+        "Rename or remove them.",
     )
     _refuse_twins(found, root)
     return {stem: paths[0] for stem, paths in sorted(found.items())}
@@ -92,8 +100,14 @@ def _refuse_twins(found: Mapping[str, list[Path]], root: Path) -> None:
 
 
 def stay_inside(path: Path, root: Path) -> None:
-    """Raise DatasetError where a link leads out of the root."""
-    target = path.resolve()
+    """Raise DatasetError where a link leads out of the root, or in a circle."""
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise DatasetError(
+            f"{_named(path, root)} in the data root {root} is a link that leads nowhere, or in a "
+            "circle. Put the file itself there."
+        ) from error
     if not target.is_relative_to(root.resolve()):
         raise DatasetError(
             f"Every file must lie under the data root {root}; {_named(path, root)} is a link to "
