@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +216,17 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(path, "no bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    names = {
+        who: tmp_path / f".leaderboard.md.{socket.gethostname()}-{process}"
+        for who, process in {"gone": killed.pid, "alive": os.getppid(), "none": "x"}.items()
+    }
+    names["elsewhere"] = tmp_path / f".leaderboard.md.elsewhere-{killed.pid}"
+    for path in names.values():
+        path.write_text("half")
+    write_atomically(tmp_path / "leaderboard.md", b"whole")
+    assert {who for who, path in names.items() if path.exists()} == {"alive", "none", "elsewhere"}

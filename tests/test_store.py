@@ -171,13 +171,6 @@ def test_a_store_that_is_a_file_is_an_error_that_names_it(tmp_path: Path) -> Non
         Store(root).get("stage", 1, lambda: FULL)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user bound by modes")
-def test_a_folder_that_is_read_only_is_an_error_that_names_it(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(DicecastError, match=r"cannot be written"):
-        Store(tmp_path).get("stage", 1, lambda: FULL)
-
-
 FULL_DISK = """
 import resource, sys
 from pathlib import Path

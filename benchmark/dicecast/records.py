@@ -6,9 +6,11 @@ pure function of these files. Reading and writing them needs neither Keras nor T
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -314,11 +316,28 @@ def table_bytes(table: pd.DataFrame) -> bytes:
 
 @timed("write")
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside ``path`` and rename, so that readers see the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write beside ``path`` and rename, so that readers see the old file or the new one.
+
+    What a process of this machine that was killed meanwhile left beside it is removed.
+    """
+    beside = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}")
+    for other in path.parent.glob(f"{glob.escape(beside.name.rpartition('-')[0])}-*"):
+        process = other.name.rpartition("-")[2]
+        if process.isdecimal() and not _runs(int(process)):
+            other.unlink(missing_ok=True)
     try:
         beside.write_bytes(content)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
