@@ -10,12 +10,12 @@ from dicecast.mount import folder_of
 PACKAGE = Path(__file__).parent.parent / "benchmark" / "dicecast"
 
 LAYERS = [
-    {"version", "errors", "stopwatch", "record_seal", "record_migration"},
+    {"version", "errors", "plain_file", "stopwatch", "record_seal", "record_migration"},
     {"mount", "registry", "toml_file"},
     {"plugins", "identity", "metrics", "stacks"},
     {"scratch"},
     {"manifest"},
-    {"artifact", "store_layout"},
+    {"artifact", "store_layout", "store_contents", "store_pruning"},
     {"store", "remote_store", "suite", "records", "record_schema", "listing", "figures"},
     {"data"},
     {"networks"},
@@ -24,7 +24,8 @@ LAYERS = [
     {"scores"},
     {"heads"},
     {"store_check", "leaderboard"},
-    {"verification", "revisions"},
+    {"verification"},
+    {"revisions"},
     {"harness"},
     {"exported"},
     {"cluster"},

@@ -196,7 +196,7 @@ def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
         load_suite("quickstrat")
     with pytest.raises(SuiteError, match=r"no suite file .*absent\.toml"):
         load_suite(str(tmp_path / "absent.toml"))
-    with pytest.raises(SuiteError, match=r"no suite file"):
+    with pytest.raises(SuiteError, match=r"it is a folder"):
         (tmp_path / "folder.toml").mkdir()
         load_suite(str(tmp_path / "folder.toml"))
 

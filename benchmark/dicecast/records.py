@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from dicecast.errors import DicecastError
+from dicecast.plain_file import read_plain_file
 from dicecast.record_migration import migrate
 from dicecast.record_seal import SEAL, is_sealed, sealed
 from dicecast.registry import explain
@@ -48,6 +49,9 @@ TABLES = (CASES, PIXELS, POOLED_PIXELS)
 
 FIRST_SEALED_VERSION = 2
 """Of records from before, the bytes of the tables alone are checked."""
+
+MOST_BYTES_OF_SIDECAR, MOST_BYTES_OF_TABLE = 2**26, 2**31
+"""What is larger is no record: 64 MiB and 2 GiB."""
 
 ON_QUALITY = ("spearman", "aurc")
 """The metrics of ``ScoreInfo.on_quality``; an estimator's aggregation is chosen by the first."""
@@ -205,9 +209,12 @@ def read_sidecar(path: Path) -> Sidecar:
             in another place than the one it names.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain_file(path, MOST_BYTES_OF_SIDECAR)
     except OSError as error:
-        raise DicecastError(f"The record {path} cannot be read: {error.strerror}.") from error
+        raise DicecastError(
+            f"The record {path} cannot be read: {error.strerror}. Restore the file, or run the "
+            "suite again."
+        ) from error
     try:
         sidecar = Sidecar.model_validate(_values(content))
     except ValueError as error:
@@ -264,10 +271,11 @@ def read_table(path: Path, sidecar: Sidecar, name: str) -> pd.DataFrame:
     """
     table = table_path(path, name)
     try:
-        content = table.read_bytes()
+        content = read_plain_file(table, MOST_BYTES_OF_TABLE)
     except OSError as error:
         raise DicecastError(
-            f"The record {path} has no table {table.name}. Run the suite again."
+            f"The record {path} has no table {table.name} that can be read: {error.strerror}. Run "
+            "the suite again."
         ) from error
     if hashlib.sha256(content).hexdigest() != sidecar.hashes.get(name):
         raise DicecastError(

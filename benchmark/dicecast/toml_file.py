@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from dicecast.errors import DicecastError, control_characters
+from dicecast.plain_file import read_plain_file
 
 MAX_BYTES = 2**20
 """Of a file; the largest suite that is shipped has 7 kB."""
@@ -34,17 +36,10 @@ def read_toml(path: Path, what: str, error: type[DicecastError] = DicecastError)
         DicecastError: The file cannot be read, is larger than ``MAX_BYTES``, is not TOML in
             UTF-8, or holds what ``check_values`` refuses.
     """
+    if not os.path.lexists(path):
+        raise error(f"There is no {what} file {path}. Give the path of a TOML file.")
     try:
-        # Of a named pipe or a device, reading might never end.
-        if not path.is_file():
-            raise error(f"There is no {what} file {path}. Give the path of a TOML file.")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise error(
-                f"The {what} {path} must have at most {MAX_BYTES:,} bytes; it has {size:,}. "
-                "Remove what does not belong there."
-            )
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_plain_file(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         raise error(
             f"The {what} {path} is not valid TOML: it must be text in UTF-8; {reason}. Save it in "
@@ -52,8 +47,7 @@ def read_toml(path: Path, what: str, error: type[DicecastError] = DicecastError)
         ) from reason
     except OSError as reason:
         raise error(
-            f"The {what} {path} cannot be read: {reason.strerror}. Give the path of a file that "
-            "you may read."
+            f"The {what} {path} cannot be read: {reason.strerror}. Give the path of a TOML file."
         ) from reason
     try:
         table = parse_toml(text)

@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dicecast.data.cases import IN_DISTRIBUTION
-from dicecast.errors import DicecastError
+from dicecast.errors import DicecastError, shown
+from dicecast.leaderboard.record_values import check_cases, check_columns, check_sidecar
 from dicecast.records import (
-    CASE_COLUMNS,
-    QUALITY,
     Record,
     ScoreInfo,
     interval_columns,
@@ -76,8 +75,9 @@ def in_order(records: Iterable[Record]) -> list[Record]:
     """Return the records by estimator and seed.
 
     Raises:
-        DicecastError: There is none, two are of one estimator and seed, or they do not belong in
-            one table: different suites, protocols, data, splits, thresholds or bootstraps.
+        DicecastError: There is none, two are of one estimator and seed, a value is out of range,
+            or they do not belong in one table: different suites, protocols, data, splits,
+            thresholds or bootstraps.
     """
     ordered = sorted(records, key=lambda record: (record.sidecar.estimator, record.sidecar.seed))
     if not ordered:
@@ -89,6 +89,8 @@ def in_order(records: Iterable[Record]) -> list[Record]:
             f"There must be one record for each estimator and seed, but {', '.join(twice)} is "
             "there twice. Remove one of the two."
         )
+    for record in ordered:
+        check_sidecar(record)
     found = differences(ordered)
     if found:
         raise DicecastError("\n".join(found))
@@ -184,24 +186,11 @@ def _checked_cases(record: Record) -> pd.DataFrame:
     cases = record.cases
     assert cases is not None
     infos = record.sidecar.scores
-    columns = [name for name, info in infos.items() if info.undefined is None]
-    columns += [end for name in _with_intervals(infos) for end in interval_columns(name)]
-    absent = [name for name in (*CASE_COLUMNS, *columns) if name not in cases]
-    if absent:
-        _refuse(record, f"has no column {', '.join(absent)}")
-    if cases.duplicated(["domain", "stem"]).any():
-        _refuse(record, "has a case twice")
-    for name, word in (("dice", "Dice"), (QUALITY, "quality")):
-        if name in cases and not cases[name].between(0.0, 1.0).all():
-            _refuse(record, f"has a {word} that is not a number in [0, 1]")
-    infinite = [name for name in columns if np.isinf(cases[name].to_numpy(np.float64)).any()]
-    if infinite:
-        _refuse(record, f"has an infinite value of {', '.join(infinite)}")
+    scores = [name for name, info in infos.items() if info.undefined is None]
+    scores += [end for name in _with_intervals(infos) for end in interval_columns(name)]
+    check_columns(record, cases, scores)
+    check_cases(record, cases, scores)
     return cases.sort_values(["domain", "stem"], kind="stable")
-
-
-def _refuse(record: Record, what: str) -> None:
-    raise DicecastError(f"The table of the record {_title(record)} {what}. Run it again.")
 
 
 def _domain(name: str, records: Sequence[Record], tables: dict[str, pd.DataFrame]) -> Domain:
@@ -258,4 +247,4 @@ def _with_intervals(infos: Mapping[str, ScoreInfo]) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return shown(" ".join(text.split()))

@@ -14,6 +14,7 @@ from dicecast.errors import DicecastError
 from dicecast.leaderboard.choice import has_choice
 from dicecast.leaderboard.render import fixed, pipe_table, read_as
 from dicecast.leaderboard.short import pair_cell
+from dicecast.plain_file import read_plain_file
 
 HEADLINES = {
     "predictive_entropy/mean": "mean entropy",
@@ -64,9 +65,12 @@ def with_excerpt(path: Path, suite: str, text: str) -> str:
     """
     begin, end = f"<!-- dicecast:begin {suite} -->", f"<!-- dicecast:end {suite} -->"
     try:
-        whole = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DicecastError(f"{path} cannot be read: {error.strerror}.") from error
+        whole = read_plain_file(path, 2**26).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not in UTF-8: {error}"
+        raise DicecastError(
+            f"{path} cannot be read: {why}. Name a text file that has the markers."
+        ) from error
     before, found, rest = whole.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:

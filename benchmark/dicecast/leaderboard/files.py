@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from dicecast.errors import DicecastError
 from dicecast.leaderboard.answers import answers
 from dicecast.leaderboard.build import build_leaderboard
 from dicecast.leaderboard.comparisons import compare
@@ -78,6 +79,10 @@ def write_leaderboard(
     """
     records = list(read_records(results, suite))
     table, contents = _contents(records, results / suite, comparisons, into)
+    # All of them first, so that none is written where another cannot be.
+    for path in contents:
+        if path.is_dir():
+            raise DicecastError(f"{path} is a folder, but must be a file. Move it away.")
     for path, text in contents.items():
         write_atomically(path, text.encode())
     figures = write_figures(results / suite, records, table)
