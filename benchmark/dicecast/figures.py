@@ -44,7 +44,8 @@ def draw_case(picture: CasePicture, path: Path) -> None:
     rows = -(-panels // COLUMNS)
     figure = Figure(figsize=(2.6 * COLUMNS + 0.8, 2.75 * rows + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(picture.title)
+    # A dollar sign in the name of a file is no formula.
+    figure.suptitle(picture.title, parse_math=False)
     axes = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     for axis in axes:
         axis.set_axis_off()
@@ -65,6 +66,6 @@ def draw_case(picture: CasePicture, path: Path) -> None:
         axis.imshow(values, cmap="magma", norm=scale, interpolation="nearest")
         axis.set_title(name.replace("_", " "))
     figure.colorbar(mpl.cm.ScalarMappable(scale, "magma"), ax=axes, shrink=0.6, label="uncertainty")
-    figure.supxlabel("     ".join(picture.facts), fontsize=10)
+    figure.supxlabel("     ".join(picture.facts), fontsize=10, parse_math=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})

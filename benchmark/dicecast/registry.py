@@ -289,7 +289,7 @@ def import_file(path: Path) -> ModuleType:
     except PluginError:
         del sys.modules[name]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise PluginError(
             f"The plug-in {path} fails to import: {type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from dicecast.errors import DicecastError
@@ -15,6 +16,11 @@ def check_folder(path: Path | str, option: str) -> None:
         DicecastError: It, or a part of it, is something else.
     """
     if isinstance(path, str):
+        if not re.match(r"[A-Za-z][\w+.-]*://.", path):
+            raise DicecastError(
+                f"{option} takes a folder, or a URL such as s3://bucket/folder; got '{path}'. "
+                "Correct it."
+            )
         return
     for place in (path, *path.parents):
         if place.is_dir():

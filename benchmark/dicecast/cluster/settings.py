@@ -125,7 +125,7 @@ def _check_keys(table: dict[str, Any], path: Path) -> None:
     models: dict[str, type[BaseModel]] = {"local": LocalWorkers, "dask": Scheduler}
     models |= dict.fromkeys(("slurm", "pbs", "sge", "lsf"), BatchSystem)
     system = table.get("system", "")
-    if system not in models:
+    if not isinstance(system, str) or system not in models:
         raise DicecastError(
             f"The cluster file {path} must name a system; got system = {system!r}. "
             f"{did_you_mean(str(system), models)}"

@@ -142,7 +142,7 @@ def _panel(axis: Axes, kind: _Kind, own: Curves, others: Sequence[Curves]) -> No
     axis.plot(kind.x, band.middle, color=_INK, linewidth=2.0, label="this score", zorder=3)
     if others:
         axis.plot([], [], color=_OTHERS, linewidth=0.8, label="the other estimators")
-    axis.set_title(f"{own.estimator}\n{own.score}", fontsize=9.5)
+    axis.set_title(f"{own.estimator}\n{own.score}", fontsize=9.5, parse_math=False)
     axis.tick_params(labelsize=9)
     axis.set_xlim(kind.x[0], kind.x[-1])
     axis.xaxis.set_major_locator(MaxNLocator(5))
