@@ -26,6 +26,7 @@ LAYERS = [
     {"store_check", "leaderboard"},
     {"verification"},
     {"revisions"},
+    {"submission"},
     {"harness"},
     {"exported"},
     {"cluster"},

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dicecast.cli.compare import compare
 from dicecast.cli.leaderboard import leaderboard
 from dicecast.cli.listing import list_plugins
 from dicecast.cli.profile import profile
 from dicecast.cli.run import run
 from dicecast.cli.score import score
 from dicecast.cli.show import show
+from dicecast.cli.submit_check import submit_check
 from dicecast.cli.verify import verify
 from dicecast.errors import DicecastError, control_characters, shown
 from dicecast.version import __version__
@@ -33,6 +35,8 @@ app.command()(show)
 app.command()(profile)
 app.command()(score)
 app.command()(verify)
+app.command()(compare)
+app.command()(submit_check)
 
 
 def _version(wanted: bool) -> None:
