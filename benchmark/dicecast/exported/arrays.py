@@ -117,14 +117,15 @@ def _is_nifti(path: Path) -> bool:
 
 def _nifti(path: Path) -> Any:
     try:
-        import nibabel  # noqa: PLC0415  an extra
+        from nibabel import load  # noqa: PLC0415  an extra
+        from nibabel.filebasedimages import ImageFileError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise DicecastError(
             f"{path} is NIfTI, which needs nibabel. Install it with: pip install 'dicecast[nifti]'"
         ) from error
     try:
-        return nibabel.load(path)
-    except nibabel.filebasedimages.ImageFileError as error:
+        return load(path)
+    except ImageFileError as error:
         raise ValueError(str(error)) from error
 
 

@@ -23,10 +23,6 @@ TRUTH, IMAGES = "truth", "images"
 _NO_IMAGES = (
     "The head reads images, and the export has none. Add a folder images/ with a picture a case."
 )
-_NO_TRAINING = (
-    "The head compares cases with those that the model was trained on, which an export does not "
-    "hold."
-)
 
 
 class ExportedData(SegmentationData):
@@ -123,13 +119,10 @@ def _by_role(whole: Cases, manifest: Manifest) -> ExportedData:
     validation, quality = (_rows(whole, role == name) for name in ("validation", "quality"))
     tested = role == "test"
     nothing = _rows(whole, np.zeros(len(whole), np.bool_))
-    train = Cases(
-        nothing.table, AbsentImages(0, whole.masks.shape[1:], _NO_TRAINING), nothing.masks
-    )
     return ExportedData(
         manifest.suite,
         manifest.classes,
-        train,
+        nothing,
         validation if len(validation) else quality,
         quality,
         {name: _rows(whole, tested & (domain == name)) for name in pd.unique(domain[tested])},

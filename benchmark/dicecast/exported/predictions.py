@@ -107,8 +107,7 @@ class PredictionStack(LazyStack[np.float32]):
         if layout.kind == MASKS:
             return np.eye(layout.num_classes, dtype=np.float32)[self._masks[row]]
         path = self.paths[row]
-        values = read_array(path, layout.file_shape, "f").astype(np.float32)
-        check_finite(path, values)
+        values = _floats(path, layout.file_shape)
         if not layout.logits:
             _check_probabilities(path, values)
         if layout.kind == DRAWS:
@@ -116,14 +115,18 @@ class PredictionStack(LazyStack[np.float32]):
         return values.reshape(*layout.size, layout.numbers)
 
 
-def check_finite(path: Path, values: NDArray[np.float32]) -> None:
-    """Raise DatasetError unless all numbers of a file are finite as float32."""
+def _floats(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the floats of a file, which must all be finite as float32."""
+    read = read_array(path, shape, "f")
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused
+        values = read.astype(np.float32)
     strange = int(values.size - np.count_nonzero(np.isfinite(values)))
     if strange:
         raise DatasetError(
             f"{path} must hold finite numbers; {strange} of {values.size} are NaN or infinite. "
             "Look for an overflow (float16?) or a division by zero, and export the case again."
         )
+    return values
 
 
 def _check_probabilities(path: Path, values: NDArray[np.float32]) -> None:
@@ -138,8 +141,7 @@ def _check_probabilities(path: Path, values: NDArray[np.float32]) -> None:
 
 
 def _uncertainty(path: Path, name: str, size: tuple[int, int]) -> NDArray[np.float32]:
-    values = read_array(path, size, "f").astype(np.float32)
-    check_finite(path, values)
+    values = _floats(path, size)
     if values.min() < 0:
         raise DatasetError(
             f"{path} must hold an uncertainty map: at least 0, high where unsure; the least is "

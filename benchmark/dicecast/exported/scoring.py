@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from dicecast.data.cases import Cases
 from dicecast.exported.export import Export
 from dicecast.exported.predictive import ExportedPredictive, ExportedSampler
+from dicecast.exported.stacks import NoTrainingRole
 from dicecast.harness.head_stage import ChosenHead, Column, Predicted, head_column
 from dicecast.harness.outcome import Finished, RunKey
 from dicecast.harness.predicting import PredictedRole, examples, predict_roles, predicted_role
@@ -133,7 +135,9 @@ class ExportRun:
         data = self.export.data
         tests = [self._role(artifact, f"test/{domain}") for domain in data.test]
         quality = self._role(artifact, "quality")
-        known = examples(quality, data, None, self.target)
+        known = replace(
+            examples(quality, data, None, self.target), reference=cast(Cases, NoTrainingRole())
+        )
         return Predicted(
             artifact.info["key"],
             self.key.seed,

@@ -16,6 +16,10 @@ from dicecast.exported.files import PICTURES
 from dicecast.stacks import LazyStack
 
 CHANNELS = 3
+_NO_TRAINING = (
+    "The head compares cases with those that the model was trained on, which an export does not "
+    "hold."
+)
 
 
 class MaskStack(LazyStack[np.uint8]):
@@ -102,6 +106,16 @@ class AbsentImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise DicecastError(self.reason)
+
+
+class NoTrainingRole:
+    """Stands for the cases that the model was trained on: a head that reads them gets an error."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise DicecastError(_NO_TRAINING)
+
+    def __len__(self) -> int:
+        raise DicecastError(_NO_TRAINING)
 
 
 def check_size(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
