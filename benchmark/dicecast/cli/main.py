@@ -15,6 +15,7 @@ from dicecast.cli.profile import profile
 from dicecast.cli.run import run
 from dicecast.cli.score import score
 from dicecast.cli.show import show
+from dicecast.cli.store import app as store
 from dicecast.cli.submit_check import submit_check
 from dicecast.cli.verify import verify
 from dicecast.errors import DicecastError, control_characters, shown
@@ -33,6 +34,7 @@ app.command("list")(list_plugins)
 app.command()(leaderboard)
 app.command()(show)
 app.command()(profile)
+app.add_typer(store, name="store")
 app.command()(score)
 app.command()(verify)
 app.command()(compare)
