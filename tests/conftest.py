@@ -89,6 +89,21 @@ def sampler() -> Any:
     return Sampler(num_classes=2)
 
 
+@pytest.fixture(scope="session")
+def ground(
+    disc_data: SegmentationData,
+    trainer_in: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """What the contract of estimators is tried on: discs, and a tiny network that learns them."""
+    from dicecast.testing.ground import Ground  # noqa: PLC0415  seconds to import
+    from dicecast.training.schedule import Schedule  # noqa: PLC0415  seconds to import
+
+    schedule = Schedule(epochs=20, batch_size=8, learning_rate=0.01, patience=0)
+    trainer = trainer_in(tmp_path_factory.mktemp("ground"), schedule=schedule)
+    return Ground.of(disc_data, trainer)
+
+
 @pytest.fixture
 def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep all that is made in files, as if it were too large, and go through it in small parts."""

@@ -28,8 +28,10 @@ LAYERS = [
     {"revisions"},
     {"submission"},
     {"harness"},
+    {"testing"},
     {"exported"},
     {"cluster"},
+    {"reproduction"},
     {"cli"},
 ]
 PLACE = {name: place for place, names in enumerate(LAYERS) for name in names}

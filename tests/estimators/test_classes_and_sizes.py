@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from test_estimators import SETTINGS
 
-from dicecast.data.cases import Cases, FittingData
-from dicecast.estimation.sampling import Sampler
+from dicecast.data.cases import Cases, SegmentationData
 from dicecast.networks.unet import UNet
 from dicecast.plugins import estimators
+from dicecast.testing.estimator_trial import EstimatorTrial
+from dicecast.testing.estimators import ESTIMATOR_CONTRACT
+from dicecast.testing.ground import Ground
 from dicecast.training.schedule import Schedule
 
 CLASSES, HEIGHT, WIDTH = 4, 8, 12
@@ -32,28 +34,24 @@ def stripes(cases: int, seed: int) -> Cases:
 
 
 @pytest.fixture(scope="module")
-def striped(trainer_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A trainer of a network as small as they go."""
-    data = FittingData(("background", "a", "b", "c"), stripes(12, 0), stripes(4, 1))
-    return trainer_in(
+def striped(trainer_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Stripes, and a network as small as they go."""
+    train, validation, quality, test = (
+        stripes(cases, seed) for seed, cases in enumerate((12, 4, 1, 8))
+    )
+    classes = ("background", "a", "b", "c")
+    data = SegmentationData("stripes", classes, train, validation, quality, {"test": test})
+    trainer = trainer_in(
         tmp_path_factory.mktemp("striped"),
-        data=data,
+        data=data.for_fitting(),
         architecture=UNet(width=2, depth=1),
         schedule=Schedule(epochs=2, batch_size=6, learning_rate=0.01, patience=0),
     )
+    return Ground.of(data, trainer)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_four_classes_oblong_images_and_batches_of_1_3_and_8(striped: Any, name: str) -> None:
-    predictive = estimators.create(name, SETTINGS[name]).fit(striped.data, striped, 0)
-    images = stripes(8, 2).images
-    whole = None
-    for batch_size in (8, 3, 1):
-        parts = list(Sampler(CLASSES, batch_size=batch_size).predict(predictive, images, 5))
-        probability = np.concatenate([part.mean_probabilities for part in parts])
-        assert probability.shape == (8, HEIGHT, WIDTH, CLASSES)
-        assert set(parts[0].maps) >= {predictive.own_map}
-        for part in parts:
-            assert all(np.isfinite(values).all() for values in part.maps.values())
-        whole = probability if whole is None else whole
-        np.testing.assert_allclose(probability, whole, atol=2e-5)
+def test_four_classes_oblong_images_and_batches_of_3_and_8(striped: Ground, name: str) -> None:
+    trial = EstimatorTrial(estimators.create(name, SETTINGS[name]), name, striped)
+    report = ESTIMATOR_CONTRACT.report(trial, ["probabilities", "own_map", "batch_size"])
+    assert report.raise_if_failed().names("passed") == {"probabilities", "own_map", "batch_size"}

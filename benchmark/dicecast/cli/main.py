@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dicecast.cli.check import check
 from dicecast.cli.compare import compare
 from dicecast.cli.leaderboard import leaderboard
 from dicecast.cli.listing import list_plugins
 from dicecast.cli.profile import profile
+from dicecast.cli.reproduce import reproduce
 from dicecast.cli.run import run
 from dicecast.cli.score import score
 from dicecast.cli.show import show
@@ -35,6 +37,8 @@ app.command()(leaderboard)
 app.command()(show)
 app.command()(profile)
 app.add_typer(store, name="store")
+app.command()(reproduce)
+app.command()(check)
 app.command()(score)
 app.command()(verify)
 app.command()(compare)
