@@ -1,0 +1,64 @@
+"""Why a record that is computed again may differ: where it came from then, and where now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dicecast.records import Sidecar
+
+PROMISE = "bit-equal"
+"""How the determinism of a record begins that promises the same bits on the same machine."""
+
+MATTERS = ("processor", "cores", "system", "keras_backend", "accelerator")
+"""Of the machine: what the promise is tied to."""
+
+NOTHING = (
+    "nothing: settings, sources, packages and machine are the same. The record was changed after "
+    "it was written, or what made it is not deterministic"
+)
+
+
+def promised(then: Sidecar, now: Sidecar) -> bool:
+    """Return whether both must be equal to the last bit."""
+    return then.determinism.startswith(PROMISE) and not list(differences(then, now))
+
+
+def differences(then: Sidecar, now: Sidecar) -> list[str]:
+    """Return everything that differs in where two records come from, each in words."""
+    found = [*_parts(then.parts, now.parts), *_data(then, now)]
+    found += _values("package", then.packages, now.packages)
+    machines = [{k: s.machine.get(k) for k in MATTERS} for s in (then, now)]
+    found += _values("machine", *machines)
+    weights = then.hashes.get("weights") != now.hashes.get("weights")
+    if weights and not found:
+        found.append("source of dicecast's networks or training")
+    return found
+
+
+def _parts(then: Any, now: Any, place: str = "") -> Iterator[str]:
+    if not (isinstance(then, Mapping) and isinstance(now, Mapping)):
+        if then != now:
+            yield f"setting {place}: {then!r} then, {now!r} now"
+        return
+    name = f"{place} ({now.get('class', '')})" if "class" in now else place
+    if then.get("code") != now.get("code"):
+        yield f"source of {name}"
+    for key in sorted({*then, *now} - {"code"}):
+        inner = f"{place}.{key}" if place else str(key)
+        if key not in then or key not in now:
+            yield f"setting {inner}: {'new' if key in now else 'gone'}"
+        else:
+            yield from _parts(then[key], now[key], inner)
+
+
+def _data(then: Sidecar, now: Sidecar) -> Iterator[str]:
+    for what in ("data", "split"):
+        if then.hashes.get(what) != now.hashes.get(what):
+            yield f"{what}: another content hash"
+
+
+def _values(what: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted({*then, *now}):
+        if then.get(name) != now.get(name):
+            yield f"{what} {name}: {then.get(name, 'none')} then, {now.get(name, 'none')} now"
