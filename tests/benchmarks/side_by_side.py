@@ -32,10 +32,10 @@ ROOT = turns.SOURCE.parent
 RESULT = ROOT / "results" / "speed" / "side_by_side.json"
 
 COMPARISONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "train_float32": ("training", {"precision": "float32"}),
-    "train_bfloat16": ("training", {"precision": "bfloat16"}),
-    "train_float32_dropout": ("training", {"precision": "float32", "rate": 0.3}),
-    "train_bfloat16_dropout": ("training", {"precision": "bfloat16", "rate": 0.3}),
+    "train_float32": ("training", {"precision": "float32", "rate": 0.3}),
+    "train_bfloat16": ("training", {"precision": "bfloat16", "rate": 0.3}),
+    "train_float32_no_dropout": ("training", {"precision": "float32", "rate": 0.0}),
+    "train_bfloat16_no_dropout": ("training", {"precision": "bfloat16", "rate": 0.0}),
     "predict_float32": ("prediction", {"precision": "float32"}),
     "predict_bfloat16": ("prediction", {"precision": "bfloat16"}),
     "mc_dropout_20": ("dropout", {"draws": 20}),
