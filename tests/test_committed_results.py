@@ -1,4 +1,4 @@
-"""The tables in results/ and in the README are what the committed records give."""
+"""What is in results/ is what was written; its tables, and the README's, follow from the records."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from dicecast.leaderboard.files import check_leaderboard
 from dicecast.suite import load_suite, shipped_suites
+from dicecast.verification.verify import verify_results
 
 ROOT = Path(__file__).parent.parent
 SUITES = [name for name in shipped_suites() if (ROOT / "results" / name).is_dir()]
@@ -15,6 +16,11 @@ SUITES = [name for name in shipped_suites() if (ROOT / "results" / name).is_dir(
 def test_the_committed_leaderboard_is_what_its_records_give(suite):
     comparisons = load_suite(suite).comparisons
     assert check_leaderboard(ROOT / "results", suite, comparisons, ROOT / "README.md") == ""
+
+
+def test_the_committed_records_are_what_was_written():
+    found = list(verify_results(ROOT / "results", generated=False))
+    assert [fault.text for verified in found for fault in verified.faults] == []
 
 
 def test_every_folder_of_results_belongs_to_a_suite_or_to_speed():

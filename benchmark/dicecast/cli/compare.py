@@ -21,15 +21,15 @@ def compare(
 ) -> None:
     """Show what moved between two versions of results.
 
-    Rows of leaderboards and records that were removed, added or are there twice; numbers of a row,
-    values of a case, protocol versions and hashes that changed, each with both values. Ranks are
-    not compared: one more row may move all of them. Exits with 1 if anything but an addition was
-    found.
+    Rows of leaderboards and records that were removed, added or are there
+    twice; numbers of a row, values of a case, protocol versions and hashes that
+    changed, each with both values. Ranks are not compared: one more row may
+    move all of them. Exits with 1 if anything but an addition was found.
 
     Examples:
       dicecast compare origin/main:results results
 
-      dicecast compare v1/leaderboard.csv v2/leaderboard.csv --tolerance 0.001 --markdown
+      dicecast compare v1/leaderboard.csv v2/leaderboard.csv --markdown
     """
     # Late, so that 'dicecast --help' does not wait for pandas.
     from dicecast.revisions import compare as comparing  # noqa: PLC0415

@@ -28,9 +28,10 @@ def submit_check(
 ) -> None:
     """Check records that you want to add to the results of this repository.
 
-    Prints a checklist: the files are what was written, the leaderboards follow from them, the
-    suite is as shipped, the sources are known, and nothing tells of your machine. Exits with 1
-    where something is to be put right. docs/submit.md has the whole way.
+    Prints a checklist: the files are what was written, the leaderboards follow
+    from them, the suite is as shipped, the sources are known, and nothing tells
+    of your machine. Exits with 1 where something is to be put right.
+    docs/submit.md has the whole way.
 
     Examples:
       dicecast submit-check results --base origin/main:results

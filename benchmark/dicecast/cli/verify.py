@@ -28,9 +28,10 @@ def verify(
 ) -> None:
     """Check that results are what was written, and leaderboards what the records give.
 
-    Every record against its format, its hashes, its place, its suite and its neighbours; every
-    generated file against the records; with --store, every stored file against its checksum. Each
-    fault is a line that names the file and the remedy. Exits with 1 if there is one.
+    Every record against its format, its hashes, its place, its suite and its
+    neighbours; every generated file against the records; with --store, every
+    stored file against its checksum. Each fault is a line that names the file
+    and the remedy. Exits with 1 if there is one.
 
     Examples:
       dicecast verify
