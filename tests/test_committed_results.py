@@ -1,4 +1,4 @@
-"""What is in results/ is what was written; its tables, and the README's, follow from the records."""
+"""What is in results/ is what was written; all tables follow from the records."""
 
 from pathlib import Path
 
