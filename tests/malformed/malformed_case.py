@@ -21,9 +21,13 @@ from typing import Any
 
 SECONDS = 30
 MEMORY_MB = 768
-"""What a case may take beside what the imported program has; an image may have 80 million pixels."""
+"""What a case may take beside the imported program; an image may have 80 million pixels."""
 
-_HERE = Path(__file__).parent
+# The process that others are forked from knows no other path.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+)
+_ROOT = Path(__file__).parents[2]
 _BOX = re.compile(r"[─│╭╮╰╯\s]+")
 
 
@@ -88,15 +92,9 @@ def outcome_of(case: Case, folder: Path) -> Outcome:
 def _in_a_child(work: Path, arguments: list[str]) -> tuple[int | None, float, str, str]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["malformed_imports"])
-    paths = [str(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    kept = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_run, args=(str(work), arguments, theirs))
-    try:
-        child.start()
-    finally:
-        os.environ["PYTHONPATH"] = kept
+    child.start()
     theirs.close()
     try:
         if not ours.poll(SECONDS + 60 * (not _started)):
@@ -173,5 +171,5 @@ def _tree(folder: Path) -> dict[str, Any]:
 
 
 def _relative(message: str, work: Path) -> str:
-    text = message.replace(f"{work}/", "").replace(str(work), ".").strip()
+    text = message.replace(f"{work}/", "").replace(str(work), ".").replace(f"{_ROOT}/", "").strip()
     return _BOX.sub(" ", text).strip() if text.startswith("Usage:") else text

@@ -1,5 +1,8 @@
 """Arguments, cluster files, plug-in files, stores and folders of results."""
 
+# A case is one line, however long.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import os

@@ -1,5 +1,8 @@
 """Folders of images and masks: broken pictures, masks that do not fit, links, names and tables."""
 
+# A case is one line, however long.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import io

@@ -1,4 +1,4 @@
-"""Imports what every command needs, once, in the process that those of the cases are forked from."""
+"""Imports what every command needs, once: the processes of the cases are forked from this one."""
 
 import dicecast.cli.main
 import dicecast.cluster.settings

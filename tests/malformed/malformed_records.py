@@ -1,5 +1,8 @@
 """Records and leaderboards: sidecars, tables, and what lies beside them."""
 
+# A case is one line, however long.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import hashlib
@@ -279,6 +282,11 @@ def _copied(folder: Path) -> None:
     shutil.copytree((folder / SOFTMAX).parent, (folder / SOFTMAX).parent.with_name("copy"))
 
 
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
 _PLACES: list[tuple[str, Callable[[Path], object], str]] = [
     ("no results", _instead("results", lambda path: None), "results"),
     ("results are a file", _instead("results", lambda path: path.write_text("x")), "results"),
@@ -289,7 +297,7 @@ _PLACES: list[tuple[str, Callable[[Path], object], str]] = [
     ("a sidecar is a named pipe", _instead(f"{SOFTMAX}.json", os.mkfifo), "seed-0.json"),
     ("a sidecar is a link to itself", _instead(f"{SOFTMAX}.json", lambda path: path.symlink_to(path)), "seed-0.json"),
     ("a sidecar is a link to a device", _instead(f"{SOFTMAX}.json", lambda path: path.symlink_to("/dev/zero")), "seed-0.json"),
-    ("a sidecar of 1 TiB", _instead(f"{SOFTMAX}.json", lambda path: _sparse(path)), "seed-0.json"),
+    ("a sidecar of 1 TiB", _instead(f"{SOFTMAX}.json", _sparse), "seed-0.json"),
     ("a sidecar cut short", _cut(f"{SOFTMAX}.json"), "seed-0.json"),
     ("a bit of a sidecar that changed", _flip(f"{SOFTMAX}.json"), "seed-0.json"),
     ("a record in the folder of another estimator", _copied, "copy"),
@@ -297,15 +305,10 @@ _PLACES: list[tuple[str, Callable[[Path], object], str]] = [
     ("a table is a folder", _instead(f"{SOFTMAX}.parquet", Path.mkdir), "seed-0.parquet"),
     ("a table is a named pipe", _instead(f"{SOFTMAX}.parquet", os.mkfifo), "seed-0.parquet"),
     ("a table is a link to a device", _instead(f"{SOFTMAX}.parquet", lambda path: path.symlink_to("/dev/zero")), "seed-0.parquet"),
-    ("a table of 1 TiB", _instead(f"{SOFTMAX}.parquet", lambda path: _sparse(path)), "seed-0.parquet"),
+    ("a table of 1 TiB", _instead(f"{SOFTMAX}.parquet", _sparse), "seed-0.parquet"),
     ("a table cut short", _cut(f"{SOFTMAX}.parquet"), "does not match the hash"),
     ("a bit of a table that changed", _flip(f"{SOFTMAX}.parquet"), "does not match the hash"),
 ]  # fmt: skip
-
-
-def _sparse(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(2**40)
 
 
 def _into(make: Callable[[Path], object]) -> Callable[[Path], object]:

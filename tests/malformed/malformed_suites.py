@@ -1,5 +1,8 @@
 """Suite files: values out of range, wrong types, unknown keys, and files that are no TOML."""
 
+# A case is one line, however long.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import itertools

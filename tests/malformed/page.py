@@ -1,15 +1,14 @@
-"""Writes docs/malformed-input.md: what each malformed case got. ``python page.py --write``."""
+"""The page docs/malformed-input.md: what each malformed case got."""
 
 from __future__ import annotations
 
 import html
 import platform
-import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from corpus import CASES, FAMILIES, outcomes
+from corpus import CASES, FAMILIES
 from malformed_case import Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "malformed-input.md"
@@ -31,7 +30,7 @@ def page(messages: Iterable[str]) -> str:
         f"{len(CASES)} cases, each a command on files that are wrong in one way. Each ends within "
         "30 seconds and 768 MiB with exit status 2 and the one message that is shown here, writes "
         "no file and shows no traceback. The cases are in `tests/malformed`, and "
-        "`python tests/malformed/page.py --write` writes this page from them.",
+        "`python tests/malformed/write_page.py` writes this page from them.",
         made_with(),
     ]
     for family, lines in rows.items():
@@ -63,11 +62,3 @@ def _cut(message: str) -> str:
 def _cell(text: str) -> str:
     escaped = html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
     return escaped.replace("\n", "<br>").replace("*", "\\*").replace("_", "\\_")
-
-
-if __name__ == "__main__":
-    text = page(outcome.message for outcome in outcomes(CASES))
-    if "--write" in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)

@@ -47,7 +47,7 @@ def test_every_case_ends_in_one_clear_error_and_the_page_shows_it(family: str) -
             for case, outcome in zip(cases, found, strict=True)
             if row(case, outcome.message) not in shown
         ]
-        assert not missing, "run: python tests/malformed/page.py --write"
+        assert not missing, "run: python tests/malformed/write_page.py"
 
 
 def test_the_page_has_exactly_the_cases() -> None:

@@ -23,6 +23,8 @@ def quiet_start() -> Iterator[None]:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    # What Pillow warns of, such as a file cut short, is refused with an error that names the file.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     # Its advice on retracing is meant for the author of a graph, not for who runs it.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
