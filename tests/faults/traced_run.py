@@ -6,11 +6,12 @@ Arguments: the file of notes, then those of ``dicecast``.
 import sys
 from pathlib import Path
 
-NOTES = Path(sys.argv.pop(1)).open("a", buffering=1)
+NOTES = Path(sys.argv.pop(1))
 
 
 def note(stage):
-    NOTES.write(f"{stage}\n")
+    with NOTES.open("a") as file:
+        file.write(f"{stage}\n")
 
 
 def traced(owner, name, stage):
