@@ -163,7 +163,8 @@ def posterior_covariance(
 
 
 class _GaussianProcessPredictive(BackbonePredictive):
-    own_map = "gaussian_process_variance"
+    # Heads read the entropy, not the variance: the precision counts a pixel by p (1 - p), so that
+    # the posterior knows the pixels near borders best, where the segmentation errs.
 
     def __init__(
         self, backbone: Backbone, covariance: NDArray[np.float32], settings: "SNGP"
@@ -203,6 +204,8 @@ class SNGP:
     logits. Departs: the precision is exact, from one pass after training, and an image counts as
     one observation (its pixels say much the same, and millions of them would leave no variance).
     Batch normalisation between the convolutions is kept, and is not bounded.
+    The variance is a map of its own, for what lies far from the training images; heads read the
+    predictive entropy.
     Cost: one training with a power iteration a convolution, a pass over the training images, one
     forward pass with a quadratic form a pixel.
 
