@@ -95,7 +95,7 @@ class Registry(Generic[T]):
             PluginError: The file cannot be read or run, or takes the name of another plug-in.
         """
         if not path.is_file():
-            raise PluginError(f"The plug-in {path} is not a Python file.")
+            raise PluginError(f"The plug-in {path} is not a Python file. Give the path of one.")
         names = [name for name, _ in _declared_in(path, self._decorator)]
         for name in names:
             added = Declaration(name, "", str(path), lambda: None)
@@ -281,7 +281,7 @@ def import_file(path: Path) -> ModuleType:
         return loaded
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None or not path.is_file():
-        raise PluginError(f"The plug-in {path} is not a Python file.")
+        raise PluginError(f"The plug-in {path} is not a Python file. Give the path of one.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -292,7 +292,8 @@ def import_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise PluginError(
-            f"The plug-in {path} fails to import: {type(error).__name__}: {error}"
+            f"The plug-in {path} fails to import: {type(error).__name__}: {error}. Correct the "
+            "file."
         ) from error
     return module
 

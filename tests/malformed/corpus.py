@@ -15,16 +15,18 @@ import malformed_releases
 import malformed_suites
 from malformed_case import Case, Outcome, outcome_of
 
-CASES = [
+_FOUND = [
     *malformed_suites.cases(),
     *malformed_folders.cases(),
     *malformed_releases.cases(),
     *malformed_records.cases(),
     *malformed_commands.cases(),
 ]
-"""All of them, in the order of the page."""
 
-FAMILIES = tuple(dict.fromkeys(case.family for case in CASES))
+FAMILIES = tuple(dict.fromkeys(case.family for case in _FOUND))
+
+CASES = sorted(_FOUND, key=lambda case: FAMILIES.index(case.family))
+"""All of them, in the order of the page."""
 
 
 def outcomes(cases: Sequence[Case]) -> list[Outcome]:

@@ -172,4 +172,4 @@ def _tree(folder: Path) -> dict[str, Any]:
 
 def _relative(message: str, work: Path) -> str:
     text = message.replace(f"{work}/", "").replace(str(work), ".").replace(f"{_ROOT}/", "").strip()
-    return _BOX.sub(" ", text).strip() if text.startswith("Usage:") else text
+    return _BOX.sub(" ", text).strip() if "─" in text else text

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from corpus import CASES, FAMILIES, outcomes
 from malformed_case import MEMORY_MB, SECONDS, Case, Outcome
 from page import PAGE, made_with, row
 
 from dicecast.errors import control_characters
+
+_BEGINNING = re.compile(r"^(Error: |Usage: |Error )", re.MULTILINE)
+# A sentence that follows, or the form that is right beside what was received.
+_REMEDY = re.compile(
+    r"\.\s+\S|\n[A-Z]|such as |at least|at most|Give |Try |requires|has no keys|must be"
+)
 
 
 def faults(case: Case, outcome: Outcome) -> list[str]:
@@ -16,12 +24,12 @@ def faults(case: Case, outcome: Outcome) -> list[str]:
     wanted = {
         f"exit status {outcome.status}": outcome.status == 2,
         f"changed {outcome.changes}": not outcome.changes,
-        "no error": message.startswith(("Error: ", "Usage: ")),
-        "more than one error": message.count("Error: ") <= 1,
+        "no error": _BEGINNING.match(message) is not None,
+        "more than one error": len(_BEGINNING.findall(message)) <= 1,
         "a traceback": "Traceback" not in message + outcome.out,
         f"does not name {case.says!r}": case.says in message,
         "control characters": set(control_characters(message + outcome.out)) <= {"\n"},
-        "no end of a sentence": message.startswith("Usage: ") or len(message.split(". ")) > 1,
+        "no word of what to do": _REMEDY.search(message) is not None,
         "too long": len(message) <= 6000,
         f"{outcome.memory_mb:.0f} MB": outcome.memory_mb < MEMORY_MB,
         f"{outcome.seconds:.0f} s": outcome.seconds < SECONDS,
