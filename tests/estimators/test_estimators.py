@@ -136,6 +136,7 @@ def test_a_variance_that_is_least_where_errors_are_is_found(embedded: Ground) ->
     # the border, where most errors are.
     name = "spectral_normalised_gaussian_process"
     trial = EstimatorTrial(estimators.create(name, SETTINGS[name]), name, embedded)
+    trial.predictive.own_map = "gaussian_process_variance"
     assert ESTIMATOR_CONTRACT.outcome(trial, "orientation").status == "failed"
 
 
