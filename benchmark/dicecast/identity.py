@@ -61,6 +61,11 @@ def code_version(*parts: str) -> str:
     return digest.hexdigest()
 
 
+def code_versions(*parts: str) -> dict[str, str]:
+    """Return ``code_version`` of each of the named files and folders of this package."""
+    return {part: code_version(part) for part in parts}
+
+
 PACKAGES = (
     "dicecast",
     "keras",

@@ -101,7 +101,8 @@ class Sidecar(BaseModel):
         bootstrap: Settings of the leaderboard's intervals.
         parts: Every part of the run with its class, fields and the hash of its source.
         suite_settings: The suite as it was run.
-        hashes: Of the data, the split, each table, and the weights used.
+        hashes: Of the data, the split, each table, the weights used, and, under "code", of each
+            part of this package that numbers depend on (records from before have none).
         scores: Every score by name, in the order of the table's columns.
         own_map: The map that quality heads read and all metrics of maps are given for.
         undefined_pixels: Metrics of pixels that no case has, with the reason.

@@ -1,14 +1,21 @@
 """A record is computed again, and what was changed in it is named."""
 
 import json
+import shutil
 import sys
 
 import pytest
 
 from dicecast.cli import main as command_line
+from dicecast.identity import code_version
+from dicecast.leaderboard.files import write_leaderboard
+from dicecast.leaderboard.render import as_csv
 from dicecast.records import Record, read_record, write_record
-from dicecast.reproduction.causes import differences, promised
+from dicecast.reproduction.causes import differences, promised, unexplained
 from dicecast.reproduction.comparison import deviations
+from dicecast.revisions.compare import compare
+from dicecast.revisions.snapshot import read_snapshot
+from dicecast.verification.verify import verify_results
 
 
 @pytest.fixture
@@ -94,8 +101,48 @@ def test_every_kind_of_difference_is_named(sidecar):
     ]
     assert promised(then.sidecar, then.sidecar)
     assert not promised(then.sidecar, now)
-    weights = then.sidecar.model_copy(update={"hashes": then.sidecar.hashes | {"weights": ["x"]}})
-    assert "networks or training" in differences(then.sidecar, weights)[0]
+
+
+def with_code(record, code, **hashes):
+    held = record.sidecar.hashes | {"code": code} | hashes
+    return record.sidecar.model_copy(update={"hashes": held})
+
+
+def test_the_parts_of_dicecast_that_changed_are_named(sidecar):
+    record = read_record(sidecar)
+    code = record.sidecar.hashes["code"]
+    assert {part: code_version(part) for part in code} == code
+    assert {"scores", "metrics", "heads", "harness", "networks", "training"} <= set(code)
+    old = with_code(record, code | {"scores": "other", "heads": "other"}, weights=["x"])
+    assert differences(old, record.sidecar) == [
+        "source of dicecast's heads",
+        "source of dicecast's scores",
+    ]
+    assert not promised(old, record.sidecar)
+
+
+def test_a_record_from_before_sources_were_named_says_so(sidecar):
+    record = read_record(sidecar)
+    old = with_code(record, None)
+    del old.hashes["code"]
+    assert promised(old, record.sidecar)
+    assert "sources of dicecast itself" in unexplained(old)
+    assert "changed after it was written" in unexplained(record.sidecar)
+    weights = old.model_copy(update={"hashes": old.hashes | {"weights": ["x"]}})
+    assert "networks or training" in differences(weights, record.sidecar)[0]
+
+
+def test_records_of_several_versions_of_the_sources_are_one_table(finished, sidecar, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "several"]
+    for folder in folders:
+        shutil.copytree(finished / "results", folder)
+    record = read_record(sidecar)
+    new = with_code(record, {"scores": "other"})
+    write_record(folders[1], Record(new, record.cases, record.further))
+    written = [write_leaderboard(folder, "tiny") for folder in folders]
+    assert as_csv(written[0].table) == as_csv(written[1].table)
+    assert [v.faults for v in verify_results(folders[1])] == [[]]
+    assert compare(*map(read_snapshot, folders), tolerance=0.0) == []
 
 
 def test_tables_that_are_not_alike_are_named(sidecar):

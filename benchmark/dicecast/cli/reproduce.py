@@ -67,7 +67,7 @@ def _again(
 
 def _told(then: Record, now: Record, tolerance: float, console: Console) -> bool:
     """Print how both compare; return whether the record deviates."""
-    from dicecast.reproduction.causes import NOTHING, differences, promised  # noqa: PLC0415
+    from dicecast.reproduction.causes import differences, promised, unexplained  # noqa: PLC0415
     from dicecast.reproduction.comparison import deviations  # noqa: PLC0415
 
     def say(text: str) -> None:
@@ -85,7 +85,7 @@ def _told(then: Record, now: Record, tolerance: float, console: Console) -> bool
         say("Equal: every number of the record was computed again, to the last bit.")
         return False
     say("Differs in where it comes from: ")
-    for cause in differences(then.sidecar, now.sidecar) or [NOTHING]:
+    for cause in differences(then.sidecar, now.sidecar) or [unexplained(then.sidecar)]:
         say(f"  {cause}")
     if beyond:
         how = "bits are promised" if bits else f"the tolerance is {tolerance:g}"

@@ -28,7 +28,7 @@ class Recorded(Protocol):
         ...
 
     def hashes(self) -> dict[str, Any]:
-        """Return the hashes of the data and of the split."""
+        """Return the hashes of the data and of the split, and by part those of the sources."""
         ...
 
     def parts(self, key: RunKey) -> dict[str, Any]:

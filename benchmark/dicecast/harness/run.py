@@ -24,7 +24,7 @@ from dicecast.harness.record_stage import failed_record, finished_record
 from dicecast.harness.reporting import Reporter
 from dicecast.harness.stored_records import suite_facts
 from dicecast.harness.target import quality_target, with_quality
-from dicecast.identity import code_version, hash_of, package_versions
+from dicecast.identity import code_version, code_versions, hash_of, package_versions
 from dicecast.networks.backend import BACKEND, has_accelerator
 from dicecast.networks.contract import BackboneArchitecture
 from dicecast.plugins import backbones, datasets, estimators
@@ -35,6 +35,9 @@ from dicecast.suite import Part, Suite
 from dicecast.training.backbone import BackboneTrainer
 from dicecast.training.schedule import Schedule
 from dicecast.training.trainer import Progress
+
+SOURCES = ("data", "networks", "training", "estimation", "scores", "metrics", "heads", "harness")
+"""The parts of this package that a record's numbers depend on."""
 
 
 class SuiteRun:
@@ -62,6 +65,8 @@ class SuiteRun:
         debug: bool = False,
     ) -> None:
         self.suite, self.store, self.results = suite, store, results
+        # Now, because a long run may end after its sources were edited.
+        self.code = code_versions(*SOURCES)
         self.reporter = reporter or Reporter()
         self.debug = debug
         self.estimators: list[tuple[Part, Estimator | str]] = [
@@ -142,8 +147,9 @@ class SuiteRun:
         return suite_facts(self.suite)
 
     def hashes(self) -> dict[str, Any]:
-        """Return the hashes of the data and of the split."""
-        return {"data": self.data.content_hash, "split": self.data.split_hash}
+        """Return the hashes of the data, of the split, and of this package's sources."""
+        data = {"data": self.data.content_hash, "split": self.data.split_hash}
+        return data | {"code": self.code}
 
     def parts(self, key: RunKey) -> dict[str, Any]:
         """Return every part that a run is made of, by kind."""

@@ -13,10 +13,22 @@ PROMISE = "bit-equal"
 MATTERS = ("processor", "cores", "system", "keras_backend", "accelerator")
 """Of the machine: what the promise is tied to."""
 
+CODE = "code"
+"""Of a record's hashes: by part, those of the sources of this package."""
+
 NOTHING = (
     "nothing: settings, sources, packages and machine are the same. The record was changed after "
     "it was written, or what made it is not deterministic"
 )
+UNNAMED = (
+    "nothing that the record names; it is from before records named the sources of dicecast "
+    "itself, which may be others"
+)
+
+
+def unexplained(then: Sidecar) -> str:
+    """Return what is said of a record of which nothing differs in where it comes from."""
+    return NOTHING if CODE in then.hashes else UNNAMED
 
 
 def promised(then: Sidecar, now: Sidecar) -> bool:
@@ -26,12 +38,12 @@ def promised(then: Sidecar, now: Sidecar) -> bool:
 
 def differences(then: Sidecar, now: Sidecar) -> list[str]:
     """Return everything that differs in where two records come from, each in words."""
-    found = [*_parts(then.parts, now.parts), *_data(then, now)]
+    found = [*_parts(then.parts, now.parts), *_code(then, now), *_data(then, now)]
     found += _values("package", then.packages, now.packages)
     machines = [{k: s.machine.get(k) for k in MATTERS} for s in (then, now)]
     found += _values("machine", *machines)
     weights = then.hashes.get("weights") != now.hashes.get("weights")
-    if weights and not found:
+    if weights and not found and CODE not in then.hashes:
         found.append("source of dicecast's networks or training")
     return found
 
@@ -50,6 +62,14 @@ def _parts(then: Any, now: Any, place: str = "") -> Iterator[str]:
             yield f"setting {inner}: {'new' if key in now else 'gone'}"
         else:
             yield from _parts(then[key], now[key], inner)
+
+
+def _code(then: Sidecar, now: Sidecar) -> Iterator[str]:
+    before, after = then.hashes.get(CODE), now.hashes.get(CODE)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for part in sorted({*before, *after}):
+            if before.get(part) != after.get(part):
+                yield f"source of dicecast's {part}"
 
 
 def _data(then: Sidecar, now: Sidecar) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dicecast.revisions.snapshot import RecordKey
 Records = dict[RecordKey, Record]
 
 MAY_DIFFER = {"schema_version", "seconds", "peak_memory_mb", "machine", "packages", "determinism"}
-"""What another run of the same may say otherwise."""
+"""What another run of the same may say otherwise; so may the hash of this package's sources."""
 
 _KEYS = ["domain", "stem", "map", "name", "x"]
 """Columns of which a table has those that tell its rows apart."""
@@ -45,7 +45,8 @@ def _facts(record: Record) -> dict[str, object]:
     """Return what the sidecar says; hashes one by one, but those of the tables."""
     facts = record.sidecar.model_dump(mode="json", exclude=MAY_DIFFER)
     hashes = facts.pop("hashes")
-    return facts | {f"{name} hash": held for name, held in hashes.items() if name not in TABLES}
+    others = hashes.keys() - {*TABLES, "code"}
+    return facts | {f"{name} hash": hashes[name] for name in others}
 
 
 def _shown(old: object, new: object) -> tuple[str, str]:
