@@ -12,6 +12,7 @@ from dicecast.cli.check import check
 from dicecast.cli.compare import compare
 from dicecast.cli.leaderboard import leaderboard
 from dicecast.cli.listing import list_plugins
+from dicecast.cli.new import new
 from dicecast.cli.profile import profile
 from dicecast.cli.reproduce import reproduce
 from dicecast.cli.run import run
@@ -38,6 +39,7 @@ app.command()(show)
 app.command()(profile)
 app.add_typer(store, name="store")
 app.command()(reproduce)
+app.command()(new)
 app.command()(check)
 app.command()(score)
 app.command()(verify)
