@@ -221,6 +221,32 @@ def test_an_entry_point_is_listed_and_loaded(
     assert set(seen) == {"dicecast.estimators"}
 
 
+def test_an_installed_package_brings_plug_ins_by_the_entry_points_of_its_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    information = tmp_path / "far_away-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: far-away\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(
+        "[dicecast.heads]\nfar = far_away\nlost = far_away_too\n"
+    )
+    (tmp_path / "far_away.py").write_text(
+        "from dataclasses import dataclass\nfrom dicecast import register_head\n\n\n"
+        '@register_head("far")\n@dataclass(frozen=True)\nclass Far:\n    steps: int = 3\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    heads = REGISTRIES["heads"]
+    assert heads.declared()["far"].origin == "entry point far_away"
+    assert "far_away" not in sys.modules
+    try:
+        assert heads.create("far", {"steps": 4}).steps == 4
+        with pytest.raises(BrokenPluginError, match=r"'lost'.*far_away_too"):
+            heads.get("lost")
+    finally:
+        heads._classes.pop("far", None)
+        sys.modules.pop("far_away", None)
+
+
 def test_only_dataclasses_are_registered(here: Registry[Any]) -> None:
     with pytest.raises(PluginError, match=r"'plain' must be a dataclass.*@dataclass"):
         here.register("plain")(type("Plain", (), {}))
