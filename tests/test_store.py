@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -233,3 +235,23 @@ def test_two_processes_compute_the_same_thing_once(tmp_path: Path) -> None:
         out, error = process.communicate(timeout=60)
         assert out.strip() == "3.0", error
     assert counter.read_text() == "x"
+
+
+def test_a_store_written_by_hand_as_the_manifest_is_documented_is_found(tmp_path: Path) -> None:
+    """The layout of a store that exists, spelled out without the writer."""
+    name = hashlib.sha256(b'{"a":1,"b":["x",null]}').hexdigest()
+    folder = tmp_path / "stage" / name
+    folder.mkdir(parents=True)
+    np.savez(folder / "arrays.npz", weights=np.arange(3.0))
+    np.save(folder / "pixels.npy", np.ones((2, 2), np.float32))
+    pd.DataFrame({"stem": ["a"]}).to_parquet(folder / "cases.parquet")
+    content = {"info": {"key": "x"}, "identity": {"b": ["x", None], "a": 1}}
+    (folder / "info.json").write_text(json.dumps(content))
+    sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    lines = ",\n".join(f' "{file}": "{checksum}"' for file, checksum in sorted(sums.items()))
+    (folder / "manifest.json").write_text(f"{{\n{lines}\n}}")
+    found = Store(tmp_path).get("stage", {"b": ("x", None), "a": 1}, never)
+    np.testing.assert_array_equal(found.arrays["weights"], np.arange(3.0))
+    np.testing.assert_array_equal(found.stacks["pixels"], np.ones((2, 2)))
+    assert found.tables["cases"]["stem"].tolist() == ["a"]
+    assert found.info == {"key": "x"}
