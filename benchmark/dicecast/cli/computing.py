@@ -1,4 +1,4 @@
-"""Where ``dicecast run`` computes: in this process, or on the workers of a cluster."""
+"""Where ``dicecast run`` computes: here, in a process a run, or on the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from dicecast.errors import DicecastError
+from dicecast.harness.child import Limits
 from dicecast.harness.quiet import quiet_start
 from dicecast.harness.work import Work
 
@@ -31,9 +32,38 @@ def chosen_cluster(workers: int, scheduler: str, file: Path | None) -> Settings 
     return cluster_of(workers, scheduler, file)
 
 
-def computing(work: Work, cluster: Settings | None, console: Console) -> Compute:
+def chosen_limits(isolate: bool, seconds: float, memory_mb: int, elsewhere: bool) -> Limits | None:
+    """Return what --isolate, --time-limit and --memory-limit say; a limit isolates.
+
+    Raises:
+        DicecastError: One is wrong, or the runs are computed ``elsewhere`` or to be debugged.
+    """
+    limits = Limits(seconds, memory_mb)
+    if not isolate and limits == Limits():
+        return None
+    if elsewhere:
+        raise DicecastError(
+            "--isolate, --time-limit and --memory-limit are for runs in processes of this command; "
+            "leave out --workers, --scheduler, --cluster and --debug."
+        )
+    return limits
+
+
+def computing(work: Work, where: Settings | Limits | None, console: Console) -> Compute:
     """Return what computes the runs of ``work``, its progress shown on ``console``."""
-    return _here(work, console) if cluster is None else _there(work, cluster, console)
+    if where is None:
+        return _here(work, console)
+    return (
+        _apart(work, where, console) if isinstance(where, Limits) else _there(work, where, console)
+    )
+
+
+def _apart(work: Work, limits: Limits, console: Console) -> Compute:
+    """Return what computes each run in a process of its own."""
+    from dicecast.cli.progress import reporter_for  # noqa: PLC0415
+    from dicecast.harness.isolated import in_processes  # noqa: PLC0415  imports pandas
+
+    return in_processes(work, limits, reporter_for(console))
 
 
 def _here(work: Work, console: Console) -> Compute:

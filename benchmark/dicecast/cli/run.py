@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from dicecast.cli.computing import chosen_cluster, computing
+from dicecast.cli.computing import chosen_cluster, chosen_limits, computing
 from dicecast.cli.places import check_folder
 from dicecast.errors import SuiteError, briefly, did_you_mean
 from dicecast.harness.work import Work
@@ -19,6 +19,7 @@ from dicecast.suite import Suite, load_suite
 
 if TYPE_CHECKING:
     from dicecast.cluster.settings import Settings
+    from dicecast.harness.child import Limits
     from dicecast.harness.outcome import Failure
 
 
@@ -55,6 +56,15 @@ def run(  # noqa: PLR0913  one parameter an option
         Path | None,
         typer.Option(help="Or among those of this TOML file: Slurm, PBS, SGE, LSF."),
     ] = None,
+    isolate: Annotated[
+        bool, typer.Option(help="Each run in a process of its own, whose end stops no other.")
+    ] = False,
+    time_limit: Annotated[
+        float, typer.Option(help="The same; stop a run after so many seconds.", min=0)
+    ] = 0,
+    memory_limit: Annotated[
+        int, typer.Option(help="The same; stop a run with so many MB of memory.", min=0)
+    ] = 0,
     debug: Annotated[
         bool, typer.Option(help="Stop at the first failure, with its traceback.")
     ] = False,
@@ -74,8 +84,12 @@ def run(  # noqa: PLR0913  one parameter an option
       dicecast run quickstart --plugin my_estimator.py
 
       dicecast run quickstart --workers 4
+
+      dicecast run quickstart --plugin a_strangers.py --time-limit 600
     """
     on_cluster = chosen_cluster(workers, scheduler, cluster)
+    elsewhere = debug or on_cluster is not None
+    limits = chosen_limits(isolate, time_limit, memory_limit, elsewhere)
     loaded = load_suite(suite, change or ())
     place = store if "://" in store else Path(store)
     check_folder(place, "--store")
@@ -84,7 +98,7 @@ def run(  # noqa: PLR0913  one parameter an option
     chosen = selected(loaded, names, seeds, work.load_plugins())
     console = Console()
     console.print(Text.assemble((chosen.name, "bold"), " ", chosen.description))
-    failures = _run(replace(work, suite=chosen), on_cluster, console)
+    failures = _run(replace(work, suite=chosen), limits or on_cluster, console)
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
@@ -124,7 +138,7 @@ def _seeds(text: str) -> tuple[int, ...]:
         ) from None
 
 
-def _run(work: Work, cluster: Settings | None, console: Console) -> list[Failure]:
+def _run(work: Work, where: Settings | Limits | None, console: Console) -> list[Failure]:
     from dicecast.harness.matrix import Matrix  # noqa: PLC0415  imports pandas
 
     matrix = Matrix(work)
@@ -132,4 +146,4 @@ def _run(work: Work, cluster: Settings | None, console: Console) -> list[Failure
         console.print(f"{len(matrix.stored)} of {len(work.run_keys())} records are in the store.")
     if not matrix.missing:
         return []
-    return matrix.run(computing(work, cluster, console))
+    return matrix.run(computing(work, where, console))
