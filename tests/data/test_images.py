@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +216,10 @@ def test_images_shrink_by_averaging():
 def test_the_right_size_is_left_alone():
     assert resize_image(COLOUR, (3, 4)) is COLOUR
     assert resize_mask(GREY, (3, 4), 2) is GREY
+
+
+def test_postscript_which_would_start_another_program_is_no_image(tmp_path: Path) -> None:
+    path = tmp_path / "image.eps"
+    Image.new("RGB", (4, 4)).save(path)
+    with pytest.raises(DatasetError, match="cannot identify image file"):
+        read_image(path, 3)

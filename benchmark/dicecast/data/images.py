@@ -23,6 +23,9 @@ from dicecast.errors import DatasetError
 MAX_PIXELS = 80_000_000
 """Pixels in the largest image that is decoded: small files can claim to be enormous."""
 
+_FORMATS = ("PNG", "JPEG", "JPEG2000", "TIFF", "BMP", "GIF", "WEBP", "PPM", "TGA")
+"""What is read. Not all that Pillow knows: for PostScript it would start another program."""
+
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _UNDECLARED = 255
 
@@ -31,7 +34,7 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     """Return an image of any mode as ``(height, width, channels)``, see the rules above.
 
     Args:
-        path: The file, in a format that Pillow reads.
+        path: The file, of one of ``_FORMATS``.
         channels: 3 for RGB or 1 for grey.
 
     Raises:
@@ -72,7 +75,7 @@ def read_mask(path: Path, classes: Mapping[int, int]) -> NDArray[np.uint8]:
 
 def header_size(path: Path) -> tuple[int, int]:
     """Return height and width as the file's header states them, upright, without decoding."""
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), Image.open(path, formats=_FORMATS) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
         return image.size if turned else (image.height, image.width)
 
@@ -139,7 +142,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _decode(path: Path) -> Image.Image:
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), Image.open(path, formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise DatasetError(
                 f"{path} must have at most {MAX_PIXELS:,} pixels; its header says {image.width} x "
