@@ -83,7 +83,7 @@ def test_an_estimator_that_kills_its_workers_is_a_failed_row(small, recording, t
 def test_an_interruption_leaves_no_process_and_what_was_done(tmp_path):
     command = [sys.executable, "-m", "dicecast", "run", str(TINY), "--workers", "2"]
     command += ["--estimators", "random,mc_dropout,deep_ensemble"]
-    command += ["--set", "heads=[]", "--set", "training.epochs=3"]
+    command += ["--set", "heads=[]", "--set", "training.epochs=10"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A background job, as these tests may be, ignores Ctrl-C; the run must not inherit that.
     first = subprocess.Popen(
