@@ -47,4 +47,7 @@ class DeepSubEnsemble:
         ]
         # All in the order of weights of the whole network, which frozen ones do not have.
         members = [first, *(first.with_weights(first.arranged(other)) for other in others)]
-        return BackbonePredictive(members, varying=layers)
+        predictive = BackbonePredictive(members, varying=layers)
+        # The trunk counts once: in the others only the branch is trainable.
+        predictive.num_parameters = sum(member.num_parameters for member in (first, *others))
+        return predictive

@@ -50,4 +50,7 @@ class MonteCarloBatchNorm:
                 "monte_carlo_batch_norm needs a backbone with batch normalisation; this one has "
                 'none. Set backbone.normalisation = "batch", or leave the estimator out.'
             )
-        return BackbonePredictive(members)
+        predictive = BackbonePredictive(members)
+        # The members share their weights; only the statistics differ.
+        predictive.num_parameters = backbone.num_parameters
+        return predictive

@@ -88,4 +88,7 @@ class TrueClassProbability:
         """Train (or find) the softmax backbone, then the head on it."""
         head = PixelHead(self.layers, self.channels, kernel_size=3)
         loss = TrueClassLoss(self.error_weight)
-        return _ConfidencePredictive([train_head(train_backbone, seed, HEAD, head, loss)])
+        predictive = _ConfidencePredictive([train_head(train_backbone, seed, HEAD, head, loss)])
+        # Only the head is trainable in the network that has it.
+        predictive.num_parameters += train_backbone(seed).num_parameters
+        return predictive

@@ -86,3 +86,28 @@ def test_batch_norm_needs_batch_normalisation(fitting: Any, trainer_in: Any, tmp
     plain = trainer_in(tmp_path, architecture=UNet(width=4, depth=2, normalisation="group"))
     with pytest.raises(DicecastError, match="batch normalisation"):
         fit("monte_carlo_batch_norm", fitting, plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("deep_sub_ensemble", ("decoder_", "logits")),
+        ("monte_carlo_batch_norm", ()),
+        ("true_class_probability", ("true_class_probability",)),
+    ],
+)
+def test_weights_that_are_shared_count_once(
+    fitting: Any, trainer: Any, name: str, own: tuple[str, ...]
+) -> None:
+    """Those of the softmax backbone, and for each further draw or head those that are its own."""
+    plain = trainer(0)
+    predictive = fit(name, fitting, trainer)
+    network = predictive.backbone.network
+    new = sum(
+        int(np.prod(variable.shape))
+        for layer in network.layers
+        if own and layer.name.startswith(own)
+        for variable in layer.trainable_variables
+    )
+    copies = max(1, predictive.num_draws - 1)
+    assert predictive.num_parameters == plain.num_parameters + copies * new

@@ -123,6 +123,6 @@ def _aggregation_scores(artifact: Artifact, predicted: Predicted) -> dict[str, S
     }
     undefined = {
         name: ScoreInfo(kind="aggregation", undefined=reason)
-        for name, reason in artifact.info["undefined"].items()
+        for name, reason in sorted(artifact.info["undefined"].items())
     }
     return defined | undefined
