@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -172,7 +171,6 @@ def test_nifti_holds_what_npz_holds(export, tmp_path):
     pd.testing.assert_frame_equal(found.tables["cases"], expected.tables["cases"])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX (extra: score)")
 def test_tensorflow_is_not_loaded(export, tmp_path):
     program = (
         "import sys\nfrom dicecast.cli.main import main\n"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -33,7 +32,6 @@ for parallel in (False, True):
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_two_devices_train_as_one_does() -> None:
     package = str(Path(backend.__file__).parents[2])
     done = subprocess.run(
