@@ -20,7 +20,7 @@ import turns
 from side_by_side import commit, machine
 
 WORKERS = 2
-STAGES, EPOCHS, TURNS = 12, 12, 5
+STAGES, EPOCHS, TURNS = 12, 5, 5
 QUICK_STAGES, QUICK_EPOCHS, QUICK_TURNS = 4, 2, 1
 
 WAYS = {"one_worker": 1, "two_workers": WORKERS, "one_process": 0}
