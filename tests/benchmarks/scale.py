@@ -5,7 +5,7 @@ takes the wall time from its start to its end (imports and tracing included) and
 resident memory.
 
     python tests/benchmarks/scale.py --quick           # a few minutes; too small to conclude from
-    python tests/benchmarks/scale.py --write           # all, about half an hour: results/speed, docs
+    python tests/benchmarks/scale.py --write           # all, half an hour: results/speed, docs
     python tests/benchmarks/scale.py --write --only draws
 """
 

@@ -124,13 +124,20 @@ def main() -> None:
         found[key] = measure(key, options.quick)
         told = found[key].get("ratio", found[key].get("skipped"))
         print(f"{key}: {told}", file=sys.stderr, flush=True)
+        if options.write:
+            keep(key, found[key])
     print(json.dumps(found, indent=1) if options.json else speed_page.table(found))
     if options.write:
-        known = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-        kept = {key: (known | found)[key] for key in COMPARISONS if key in known | found}
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(json.dumps(kept, indent=1) + "\n")
         speed_page.write(ROOT)
+
+
+def keep(key: str, found: dict[str, Any]) -> None:
+    """Add what a comparison found to the file of results, in place of an older one."""
+    known = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    known[key] = found
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({key: known[key] for key in COMPARISONS if key in known}, indent=1)
+    RESULT.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import malformed_commands
+import malformed_exports
 import malformed_folders
 import malformed_records
 import malformed_releases
@@ -21,6 +22,7 @@ _FOUND = [
     *malformed_releases.cases(),
     *malformed_records.cases(),
     *malformed_commands.cases(),
+    *malformed_exports.cases(),
 ]
 
 FAMILIES = tuple(dict.fromkeys(case.family for case in _FOUND))

@@ -15,7 +15,7 @@ from dicecast.data.leaks import check_test_apart
 from dicecast.errors import DatasetError
 from dicecast.exported.files import ARRAYS, PICTURES, TABLE, inside, part_files, read_cases
 from dicecast.exported.manifest import MANIFEST, Manifest, read_manifest
-from dicecast.exported.predictions import Layout, PredictionFiles, PredictionStack, find_predictions
+from dicecast.exported.predictions import Layout, PredictionStack, find_predictions
 from dicecast.exported.stacks import AbsentImages, ImageStack, MaskStack
 from dicecast.stacks import Stack, chunks, select
 
@@ -68,8 +68,8 @@ class Export:
 def open_export(root: Path) -> Export:
     """Open the folder of an export.
 
-    Every truth is read once, and of predictions the headers; their numbers are checked as they are
-    scored. Of all pixels, those of a few cases are in memory.
+    Every file is read once, so that a wrong one is found before anything is computed. Of all
+    pixels, those of a few cases are in memory.
 
     Raises:
         DatasetError: Something in it breaks a rule of docs/bring-your-own-predictions.md.
@@ -93,13 +93,15 @@ def open_export(root: Path) -> Export:
     data = _by_role(whole, manifest)
     if images:
         check_test_apart(data)
+    every = PredictionStack(files.layout, files.paths, files.maps, manifest)
+    every.check()
     used = [root / MANIFEST, root / TABLE, *files.paths, *truths, *images]
     used += [path for paths in files.maps.values() for path in paths]
     return Export(
         manifest,
         files.layout,
         data,
-        tuple(_predictions(data, whole, files, manifest)),
+        tuple(_predictions(data, whole.stems, every)),
         _hash_of_files(root, used),
     )
 
@@ -134,10 +136,9 @@ def _rows(whole: Cases, chosen: np.ndarray) -> Cases:
 
 
 def _predictions(
-    data: ExportedData, whole: Cases, files: PredictionFiles, manifest: Manifest
+    data: ExportedData, stems: Iterable[str], every: PredictionStack
 ) -> Iterator[tuple[Stack[np.uint8], Stack[np.float32]]]:
-    every = PredictionStack(files.layout, files.paths, files.maps, manifest)
-    place = {stem: row for row, stem in enumerate(whole.stems)}
+    place = {stem: row for row, stem in enumerate(stems)}
     for _, cases in data.roles():
         yield cases.images, select(every, np.array([place[stem] for stem in cases.stems]))
 

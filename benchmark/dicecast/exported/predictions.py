@@ -101,6 +101,15 @@ class PredictionStack(LazyStack[np.float32]):
                 found[place, ..., number] = _uncertainty(paths[int(row)], name, self.layout.size)
         return found if len(distinct) == len(rows) else found[places]
 
+    def check(self) -> None:
+        """Read every case once.
+
+        Raises:
+            DatasetError: See ``read``.
+        """
+        for row in range(len(self)):
+            self.read(np.array([row]))
+
     def _draws(self, row: int) -> NDArray[np.float32]:
         """Return the draws of a case, ``(height, width, draws * classes)``."""
         layout = self.layout
