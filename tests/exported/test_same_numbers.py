@@ -135,11 +135,8 @@ def test_draws_from_memory(tmp_path, disc_data, values):
     assert_same(found, predict_roles(data, replay, Sampler(2, batch_size=5), 0, Reporter()))
 
 
-def test_draws_of_a_unet_in_pytorch_by_the_example_of_the_guide(tmp_path, disc_data):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: peers)")
-    guide = (ROOT / "docs" / "bring-your-own-predictions.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    exec(compile(example, "guide", "exec"), names := {})
+def torch_unet(torch: Any, images: Any, masks: Any) -> Any:
+    """Return a small U-Net with dropout, trained a little."""
 
     class UNet(torch.nn.Module):
         """One level down and up, with a skip and dropout at the bottom."""
@@ -161,17 +158,27 @@ def test_draws_of_a_unet_in_pytorch_by_the_example_of_the_guide(tmp_path, disc_d
             skip = torch.relu(self.down(image))
             return self.up(torch.cat([skip, self.bottom(skip)], dim=1))
 
-    def tensors(cases: Cases) -> tuple[Any, Any]:
-        images = torch.from_numpy(np.asarray(cases.images)).permute(0, 3, 1, 2).float() / 255
-        return images, torch.from_numpy(np.asarray(cases.masks)).long()
-
     torch.manual_seed(0)
-    model, (images, masks) = UNet(), tensors(disc_data.train)
+    model = UNet()
     adam = torch.optim.Adam(model.parameters(), 0.02)
     for _ in range(30):
         adam.zero_grad()
         torch.nn.functional.cross_entropy(model(images), masks).backward()
         adam.step()
+    return model
+
+
+def test_draws_of_a_unet_in_pytorch_by_the_example_of_the_guide(tmp_path, disc_data):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: peers)")
+    guide = (ROOT / "docs" / "bring-your-own-predictions.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    exec(compile(example, "guide", "exec"), names := {})
+
+    def tensors(cases: Cases) -> tuple[Any, Any]:
+        images = torch.from_numpy(np.asarray(cases.images)).permute(0, 3, 1, 2).float() / 255
+        return images, torch.from_numpy(np.asarray(cases.masks)).long()
+
+    model = torch_unet(torch, *tensors(disc_data.train))
     data, every = numbered(disc_data)
     roles = {stem: role.split("/")[0] for role, cases in data.roles() for stem in cases.stems}
     cases = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,6 +100,11 @@ def run(  # noqa: PLR0913  one parameter an option
     console = Console()
     console.print(Text.assemble((chosen.name, "bold"), " ", chosen.description))
     failures = _run(replace(work, suite=chosen), limits or on_cluster, console)
+    _conclude(chosen, results, failures, console)
+
+
+def _conclude(chosen: Suite, results: Path, failures: Sequence[Failure], console: Console) -> None:
+    """Write and print the leaderboard, and what failed; exit with 1 if anything did."""
     from dicecast.leaderboard.files import write_leaderboard  # noqa: PLC0415
     from dicecast.leaderboard.terminal import print_leaderboard  # noqa: PLC0415
 
