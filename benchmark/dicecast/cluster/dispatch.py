@@ -142,7 +142,10 @@ class Dispatcher:
             return
         if isinstance(event, Future):
             stage, future = self._running.pop(event.key)
-            yield stage, _outcome(future)
+            outcome = _outcome(future)
+            # Not left to its finaliser: Python ignores a Ctrl-C that arrives inside one.
+            future.release()
+            yield stage, outcome
         else:
             self.watcher.note(*event)
 
