@@ -1,5 +1,6 @@
 """The table of kills in ``docs/store.md``, made from ``results/faults/kills.json``."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def write(root, suite, runners, state):
         "half_written": state["half_written"],
         "stages": dict(by_count(state["kills"])),
         "undisturbed_seconds": round(state["seconds"], 1),
-        "command": " ".join(["python", "tests/faults/kill_runs.py", *sys.argv[1:]]),
+        "command": " ".join(["python tests/faults/kill_runs.py", *told(sys.argv[1:])]),
         "commit": commit(),
         "machine": machine(),
         "versions": package_versions(),
@@ -67,6 +68,13 @@ def write(root, suite, runners, state):
     held.parent.mkdir(parents=True, exist_ok=True)
     held.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     (root / PAGE).write_text(page(root))
+
+
+def told(arguments):
+    """Return the arguments without ``--folder``, a place on one machine."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--folder")
+    return parser.parse_known_args(arguments)[1]
 
 
 def commit():
